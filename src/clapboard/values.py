@@ -1,0 +1,328 @@
+"""The values that pass between stages: few, frozen, their shapes and units checked where they are made.
+
+Letters of shapes: T frames or windows, N samples, K lags, D features, n faces. Times are seconds on the file's clock.
+Offsets are positive when the sound is early; see `clapboard.timebase`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clapboard.errors import UsageError
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Status = Literal["in_sync", "out_of_sync", "undecided", "error"]
+
+
+def _require(what: str, good: bool, **shapes: NDArray[Any]) -> None:
+    """Raise with every shape at hand when a value does not fit together."""
+    if not good:
+        seen = ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in shapes.items())
+        raise UsageError(f"{what}: {seen}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of a file.
+
+    ``index`` counts all streams of the container; ``start_s`` and ``duration_s`` are on the file's clock, the latter
+    None where the container does not say.
+    """
+
+    index: int
+    kind: Literal["video", "audio", "other"]
+    codec: str
+    start_s: float
+    duration_s: float | None
+    language: str = ""
+    default: bool = False
+    rate_hz: int = 0
+    channels: int = 0
+    width_px: int = 0
+    height_px: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What a container says of itself before anything is decoded.
+
+    ``rate`` is the average frame rate as a fraction (0 when unknown), ``variable_rate`` whether the container's two
+    ideas of it disagree, ``rotation_deg`` the clockwise turn to be applied for display, ``sample_aspect`` the width of
+    a pixel over its height. ``video`` and ``audio`` are the streams that will be read.
+    """
+
+    path: Path
+    container: str
+    streams: tuple[Stream, ...]
+    video: Stream | None
+    audio: Stream | None
+    rate: Fraction
+    variable_rate: bool
+    rotation_deg: int
+    sample_aspect: Fraction
+    duration_s: float | None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded picture: ``time_s`` is its presentation time, ``image`` (H, W) uint8 luma, upright, square pixels.
+
+    ``thumbnail`` (h, w, 3) uint8 is a coarse colour view (luma and both chroma planes) for finding cuts.
+    """
+
+    time_s: float
+    image: NDArray[np.uint8]
+    thumbnail: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        _require("image must be (H, W) uint8", self.image.ndim == 2 and self.image.dtype == np.uint8, image=self.image)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audio:
+    """A run of sound without gaps: ``samples`` (N,) float32 in [-1, 1], ``start_s`` the time of the first one."""
+
+    samples: F32
+    rate_hz: int
+    start_s: float
+
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        _require(
+            "samples must be (N,) float32",
+            self.samples.ndim == 1 and self.samples.dtype == np.float32,
+            samples=self.samples,
+        )
+
+    @property
+    def end_s(self) -> float:
+        """Time just after the last sample, s."""
+        return self.start_s + len(self.samples) / self.rate_hz
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """The time between two cuts, half-open, s."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """Faces of one frame: ``boxes`` (n, 4) x0 y0 x1 y1 px, ``scores`` (n,), ``landmarks`` (n, 5, 2) x y px.
+
+    Landmarks are left eye, right eye, nose, left and right corner of the mouth, as the viewer sees them.
+    """
+
+    boxes: F32
+    scores: F32
+    landmarks: F32
+
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        n = len(self.boxes)
+        good = self.boxes.shape == (n, 4) and self.scores.shape == (n,) and self.landmarks.shape == (n, 5, 2)
+        _require(
+            "faces must be (n, 4), (n,), (n, 5, 2)",
+            good,
+            boxes=self.boxes,
+            scores=self.scores,
+            landmarks=self.landmarks,
+        )
+
+    def __len__(self) -> int:
+        """Number of faces."""
+        return len(self.boxes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """One face through one shot, on the picture grid.
+
+    ``time_s`` (T,) are the true times of the frames that fill the grid, ``boxes`` (T, 4) px, ``landmarks`` (T, 5, 2)
+    px as detected, ``interpolated`` (T,) bool where the detector missed.
+    """
+
+    number: int
+    shot: Shot
+    time_s: F64
+    boxes: F32
+    landmarks: F32
+    interpolated: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        n = len(self.time_s)
+        good = self.boxes.shape == (n, 4) and self.landmarks.shape == (n, 5, 2) and self.interpolated.shape == (n,)
+        _require(
+            "track must be (T,), (T, 4), (T, 5, 2), (T,)",
+            good,
+            time_s=self.time_s,
+            boxes=self.boxes,
+            landmarks=self.landmarks,
+            interpolated=self.interpolated,
+        )
+
+    @property
+    def face_px(self) -> float:
+        """Median width of the face, px."""
+        return float(np.median(self.boxes[:, 2] - self.boxes[:, 0])) if len(self.boxes) else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crops:
+    """Mouths of one track: ``images`` (T, h, w) uint8 on consecutive points of the picture grid, ``time_s`` (T,)."""
+
+    track: int
+    images: NDArray[np.uint8]
+    time_s: F64
+
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        _require(
+            "crops must be (T, h, w) and (T,)",
+            self.images.ndim == 3 and self.time_s.shape == self.images.shape[:1],
+            images=self.images,
+            time_s=self.time_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """Vectors of one stream: ``values`` (T, D), unit length, NaN rows where nothing was there; ``time_s`` (T,).
+
+    The time is the middle of what the network saw.
+    """
+
+    values: F32
+    time_s: F64
+
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        _require(
+            "embeddings must be (T, D) and (T,)",
+            self.values.ndim == 2 and self.time_s.shape == self.values.shape[:1],
+            values=self.values,
+            time_s=self.time_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distances:
+    """``values`` (T, K): Euclidean distance between the picture at ``time_s`` and the sound ``lags_s`` later.
+
+    NaN where the file has no sound there. ``lags_s`` (K,) ascends.
+    """
+
+    values: F32
+    lags_s: F64
+    time_s: F64
+
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        _require(
+            "distances must be (T, K), (K,), (T,)",
+            self.values.shape == (len(self.time_s), len(self.lags_s)),
+            values=self.values,
+            lags_s=self.lags_s,
+            time_s=self.time_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offset:
+    """How far the sound is from the picture, and how sure that is.
+
+    Attributes
+    ----------
+    offset_ms : positive when the sound is early; NaN where there was nothing to measure
+    confidence : median of the mean curve minus its minimum
+    min_distance : minimum of the mean curve
+    curve : (K,) the mean curve, NaN at lags without enough sound
+    offsets_ms : (K,) the offset that each point of the curve stands for, descending
+    windows : picture windows that were averaged
+    p_within_frame : probability that the offset is right within one frame of 40 ms
+    reasons : why not to believe it; empty means that it is trusted
+    """
+
+    offset_ms: float
+    confidence: float
+    min_distance: float
+    curve: F32
+    offsets_ms: F64
+    windows: int
+    p_within_frame: float = float("nan")
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nothing speaks against acting on it."""
+        return not self.reasons and bool(np.isfinite(self.offset_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Which model gave the numbers: its name and the SHA-256 of its weights."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackReport:
+    """What one face track says: when it is seen, how wide the face is, its own offset, and whether it decided.
+
+    ``speaking_share`` is the part of its windows that have speech and so were averaged, 0 to 1.
+    """
+
+    number: int
+    start_s: float
+    end_s: float
+    face_px: float
+    speaking_share: float
+    offset: Offset
+    decides: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a tolerance says of an offset: the profile's name, how far sound may lead and lag, ms, and the answer."""
+
+    profile: str
+    max_lead_ms: float
+    max_lag_ms: float
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that a check found out about one file.
+
+    ``offset`` is that of the whole file, from the faces whose lips match the sound; ``hints`` say what would help when
+    it is undecided; ``error`` holds the one line when the file could not be measured at all.
+    """
+
+    file: str
+    clip: Clip | None
+    offset: Offset
+    tracks: tuple[TrackReport, ...]
+    verdict: Verdict
+    model: Model
+    hints: tuple[str, ...] = ()
+    error: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    schema: int = 1
+
+    @property
+    def status(self) -> Status:
+        """``in_sync``, ``out_of_sync``, ``undecided`` or ``error``."""
+        return "error" if self.error else self.verdict.status
