@@ -1,3 +1,76 @@
-"""Clapboard: measure and repair the lip-sync of any video."""
+"""Clapboard: measure and repair the lip-sync of any video.
+
+::
+
+    import clapboard
+
+    report = clapboard.check("talk.mp4")
+    print(report.status, report.offset.offset_ms)   # positive: the sound is early, delay it by that much
+
+The names below are loaded when they are first used, so that ``import clapboard`` alone costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clapboard.errors import (
+        ClapboardError,
+        MediaError,
+        MissingExtraError,
+        ModelError,
+        NoAudioError,
+        NoVideoError,
+        UndecidedError,
+        UsageError,
+    )
+    from clapboard.models import load_model
+    from clapboard.pipeline import check
+    from clapboard.repair import FixReport, fix
+    from clapboard.sync import find_offset
+    from clapboard.values import Offset, Report
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ClapboardError",
+    "FixReport",
+    "MediaError",
+    "MissingExtraError",
+    "ModelError",
+    "NoAudioError",
+    "NoVideoError",
+    "Offset",
+    "Report",
+    "UndecidedError",
+    "UsageError",
+    "__version__",
+    "check",
+    "find_offset",
+    "fix",
+    "load_model",
+]
+
+_HOMES = {
+    "check": "clapboard.pipeline",
+    "find_offset": "clapboard.sync",
+    "fix": "clapboard.repair",
+    "FixReport": "clapboard.repair",
+    "load_model": "clapboard.models",
+    "Offset": "clapboard.values",
+    "Report": "clapboard.values",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES.get(name, "clapboard.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *__all__})
