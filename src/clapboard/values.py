@@ -197,6 +197,23 @@ class Crops:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """Log-mel rows of a file's sound: ``values`` (R, F) float16 or float32, ``valid`` (R,) False where there is none.
+
+    ``first_s`` is the middle of row 0, s; rows are 10 ms apart.
+    """
+
+    values: NDArray[np.floating[Any]]
+    valid: NDArray[np.bool_]
+    first_s: float
+
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        good = self.values.ndim == 2 and self.valid.shape == self.values.shape[:1]
+        _require("features must be (R, F) and (R,)", good, values=self.values, valid=self.valid)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Embeddings:
     """Vectors of one stream: ``values`` (T, D), unit length, NaN rows where nothing was there; ``time_s`` (T,).
 

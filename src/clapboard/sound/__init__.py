@@ -1,0 +1,1 @@
+"""Sound: features of samples, and where there is speech."""

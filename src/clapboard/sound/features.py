@@ -1,0 +1,151 @@
+"""Log-mel features of sound, made while it streams in, and their local normalisation.
+
+Rows are 10 ms apart and 25 ms wide. Row 0 begins with the first sample of the file's sound, so its middle, which is the
+time that counts, lies 12.5 ms later. Where the file has no sound there is no row: it is marked, never made of zeros.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from clapboard.errors import UsageError
+from clapboard.timebase import FEATURE_HZ, SAMPLE_RATE_HZ, SAMPLES_PER_ROW
+from clapboard.values import F32, Audio, Features
+
+MEL_BINS = 40
+LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
+WINDOW_SAMPLES = 400
+"""25 ms: the usual window of speech features."""
+FFT_SAMPLES = 512
+FLOOR = 1e-8
+"""Added to mel power before the logarithm: about the noise of 16-bit sound, so that digital silence stays finite."""
+NORM_HALF_S = 3.0
+"""Each row is normalised by the sound within this many seconds on both sides, so scenes of a long file do not mix."""
+NORM_MIN_STD = 0.7
+"""Least spread (natural-log units) that normalisation divides by, so that noise in a pause is not blown up."""
+
+
+def mel_of_hz(hz: float) -> float:
+    """Hz to mel, the formula of HTK: 2595 log10(1 + f / 700)."""
+    return float(2595 * np.log10(1 + hz / 700))
+
+
+@cache
+def mel_filters(bins: int = MEL_BINS) -> F32:
+    """Triangular filters, (bins, 257) float32, each with peak 1, evenly spaced in mel between 60 and 7600 Hz."""
+    edges_mel = np.linspace(mel_of_hz(LOWEST_HZ), mel_of_hz(HIGHEST_HZ), bins + 2)
+    edges_hz = 700 * (10 ** (edges_mel / 2595) - 1)
+    hz = np.arange(FFT_SAMPLES // 2 + 1) * SAMPLE_RATE_HZ / FFT_SAMPLES
+    rise = (hz - edges_hz[:-2, None]) / (edges_hz[1:-1] - edges_hz[:-2])[:, None]
+    fall = (edges_hz[2:, None] - hz) / (edges_hz[2:] - edges_hz[1:-1])[:, None]
+    filters = np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
+    filters.setflags(write=False)
+    return filters
+
+
+@cache
+def _window() -> F32:
+    """Periodic Hann window of 25 ms, (400,) float32."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)).astype(np.float32)
+
+
+def log_mel(samples: F32) -> F32:
+    """Log-mel power of samples at 16 kHz.
+
+    Parameters
+    ----------
+    samples : (N,) float32 in [-1, 1]
+
+    Returns
+    -------
+    (R, 40) float32, natural logarithm; R = 1 + (N - 400) // 160, or 0 rows when N < 400. Row r covers the samples
+    from 160 r up to 160 r + 400.
+    """
+    if len(samples) < WINDOW_SAMPLES:
+        return np.zeros((0, MEL_BINS), np.float32)
+    views = np.lib.stride_tricks.sliding_window_view(samples, WINDOW_SAMPLES)[::SAMPLES_PER_ROW]
+    spectrum = np.fft.rfft(views * _window(), FFT_SAMPLES, axis=1)
+    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) / FFT_SAMPLES
+    return np.log(power @ mel_filters().T + np.float32(FLOOR))
+
+
+class LogMel:
+    """Collects the features of a file's sound as it streams in; about 8 kB a second are kept.
+
+    Push the runs of sound in the order of time; `features` gives what has come so far. A gap in the timestamps becomes
+    rows marked as not valid, an overlap is cut from the later run.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[np.ndarray] = []
+        self._valid: list[np.ndarray] = []
+        self._rest = np.zeros(0, np.float32)
+        self._rest_real = np.zeros(0, np.bool_)
+        self._first_s: float | None = None
+        self._pushed = 0
+
+    def push(self, audio: Audio) -> None:
+        """Take in the next run of sound.
+
+        Raises
+        ------
+        UsageError : the run is not at 16 kHz
+        """
+        if audio.rate_hz != SAMPLE_RATE_HZ:
+            raise UsageError(f"sound must come at {SAMPLE_RATE_HZ} Hz, not {audio.rate_hz} Hz; resample it first")
+        if self._first_s is None:
+            self._first_s = audio.start_s
+        place = round((audio.start_s - self._first_s) * SAMPLE_RATE_HZ)
+        samples = audio.samples[max(0, self._pushed - place) :]
+        # Gaps are filled in pieces, so that hours of nothing cost no memory at once.
+        while place > self._pushed:
+            piece = min(place - self._pushed, 60 * SAMPLE_RATE_HZ)
+            self._append(np.zeros(piece, np.float32), real=False)
+        self._append(samples, real=True)
+
+    def _append(self, samples: F32, *, real: bool) -> None:
+        self._pushed += len(samples)
+        pending = np.concatenate([self._rest, samples])
+        marks = np.concatenate([self._rest_real, np.full(len(samples), real)])
+        rows = log_mel(pending)
+        if len(rows):
+            sound_before = np.concatenate([[0], np.cumsum(marks)])
+            starts = np.arange(len(rows)) * SAMPLES_PER_ROW
+            self._rows.append(rows.astype(np.float16))
+            self._valid.append(sound_before[starts + WINDOW_SAMPLES] - sound_before[starts] == WINDOW_SAMPLES)
+        self._rest = pending[len(rows) * SAMPLES_PER_ROW :]
+        self._rest_real = marks[len(rows) * SAMPLES_PER_ROW :]
+
+    def features(self) -> Features:
+        """All rows so far."""
+        first_s = self._first_s if self._first_s is not None else 0.0
+        values = np.concatenate(self._rows) if self._rows else np.zeros((0, MEL_BINS), np.float16)
+        valid = np.concatenate(self._valid) if self._valid else np.zeros(0, np.bool_)
+        return Features(values, valid, first_s + WINDOW_SAMPLES / 2 / SAMPLE_RATE_HZ)
+
+
+def normalise(features: Features, start: int = 0, stop: int | None = None) -> F32:
+    """Rows start to stop with each mel bin's local mean taken away and its local spread divided out.
+
+    Local is `NORM_HALF_S` seconds on both sides, over rows with sound only; rows without sound come out as 0. This
+    takes out the microphone, the level and the room, as instance normalisation does for short clips.
+
+    Returns
+    -------
+    (stop - start, 40) float32
+    """
+    stop = len(features.values) if stop is None else stop
+    half = round(NORM_HALF_S * FEATURE_HZ)
+    low, high = max(0, start - half), min(len(features.values), stop + half)
+    values = np.asarray(features.values[low:high], np.float64)
+    weight = np.asarray(features.valid[low:high], np.float64)[:, None]
+    sums = np.concatenate(
+        [[np.zeros(2 * MEL_BINS + 1)], np.cumsum(np.hstack([values * weight, values**2 * weight, weight]), axis=0)]
+    )
+    here = np.arange(start, stop) - low
+    total = sums[np.minimum(here + half + 1, high - low)] - sums[np.maximum(here - half, 0)]
+    count = np.maximum(total[:, -1:], 1.0)
+    mean = total[:, :MEL_BINS] / count
+    spread = np.sqrt(np.maximum(total[:, MEL_BINS:-1] / count - mean**2, NORM_MIN_STD**2))
+    normed = (values[here] - mean) / spread * weight[here]
+    return normed.astype(np.float32)

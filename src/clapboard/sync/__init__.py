@@ -1,0 +1,1 @@
+"""Sync: from embeddings to an offset and the reasons to trust it. Pure functions of arrays."""
