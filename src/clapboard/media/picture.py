@@ -1,0 +1,157 @@
+"""From a decoded frame to what the stages look at: luma, upright, with square pixels, and a thumbnail."""
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from av import VideoFrame
+from av.filter import Graph
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+U8 = NDArray[np.uint8]
+
+LONG_SIDE_PX = 1920
+"""Pictures with a longer side than this are shrunk by a whole number ..."""
+SHRUNK_SIDE_PX = 1280
+"""... that leaves the longer side at least this long (px): 3840 becomes 1280."""
+SQUARE = 0.01
+"""Pixels that are non-square by less than this share are taken as square."""
+THUMBNAIL = (36, 64)
+"""Rows and columns of the thumbnail of a picture that is wider than high."""
+
+# 8-bit formats whose luma and both chroma planes can be looked at where they lie
+_PLANAR = frozenset(f"yuv{j}{s}" for j in ("", "j", "a") for s in ("420p", "422p", "444p", "440p", "411p", "410p")) | {
+    "gray"
+}
+
+
+class Upright:
+    """Turns the frames of one stream into images and thumbnails.
+
+    8-bit planar YUV is not copied: the image is a read-only view of the decoder's buffer, which lives as long as the
+    view. Everything else is converted to 8 bits first. Levels stay those of the file: 16 to 235 in most.
+
+    Parameters
+    ----------
+    rotation_deg : clockwise turn to apply: 0, 90, 180 or 270
+    sample_aspect : width of a pixel over its height
+    field_order : FFmpeg's number for the order of fields of the stream, used where a frame does not tell
+    """
+
+    def __init__(self, rotation_deg: int, sample_aspect: Fraction, field_order: int = 0) -> None:
+        self._turns = -(rotation_deg // 90)  # numpy turns counter-clockwise
+        self._aspect = sample_aspect
+        self._fields = _FieldOrder(field_order)
+        self._to_eight_bits = VideoReformatter()
+        self._scaler = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame) -> tuple[U8, U8]:
+        """Image (H, W) uint8 and thumbnail (h, w, 3) uint8 of one frame.
+
+        Of an interlaced frame only the field that is shown first is used: the frame's time is that field's time.
+        """
+        interlaced = bool(frame.interlaced_frame)
+        first_row = self._fields.first_row(frame) if interlaced else 0
+        if frame.format.name not in _PLANAR:
+            frame = self._to_eight_bits.reformat(frame, format="yuv420p")
+        luma = _plane(frame, 0)
+        thumbnail = _thumbnail(frame, luma)
+        height, width = luma.shape
+        if interlaced:
+            luma = luma[first_row::2]
+        luma = self._scale(luma, *_square_size(width, height, self._aspect))
+        image = np.rot90(luma, self._turns) if self._turns else luma
+        image.flags.writeable = False  # the decoder may still predict from these pixels
+        return image, np.ascontiguousarray(np.rot90(thumbnail, self._turns))
+
+    def _scale(self, luma: U8, width: int, height: int) -> U8:
+        """Resize where needed: luma alone, gray to gray, so that the levels stay."""
+        if luma.shape == (height, width) or not luma.size:
+            return luma
+        shrinks = width < luma.shape[1]
+        source = VideoFrame.from_ndarray(np.ascontiguousarray(luma), format="gray")
+        way = Interpolation.AREA if shrinks else Interpolation.BILINEAR
+        return _plane(self._scaler.reformat(source, width=width, height=height, interpolation=way), 0)
+
+
+def _square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    """Width and height in square pixels, shrunk by a whole number where large."""
+    ratio = float(aspect) if aspect > 0 else 1.0
+    wide, high = float(width), float(height)
+    if abs(ratio - 1) > SQUARE and 1 / 16 < ratio < 16:
+        wide, high = (wide * ratio, high) if ratio > 1 else (wide, high / ratio)
+    shrink = 1
+    if max(wide, high) > LONG_SIDE_PX:
+        shrink = max(1, int(max(wide, high) // SHRUNK_SIDE_PX))
+    return max(1, round(wide / shrink)), max(1, round(high / shrink))
+
+
+def _plane(frame: Any, index: int) -> U8:
+    """One 8-bit plane as an array (H, W); it keeps the frame alive."""
+    plane = frame.planes[index]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]
+
+
+def _thumbnail(frame: Any, luma: U8) -> U8:
+    """Sample Y, U and V on a coarse grid (h, w, 3), not turned."""
+    rows, columns = THUMBNAIL if luma.shape[1] >= luma.shape[0] else THUMBNAIL[::-1]
+    out = np.full((rows, columns, 3), 128, np.uint8)
+    planes = [luma] if len(frame.planes) < 3 else [luma, _plane(frame, 1), _plane(frame, 2)]
+    for index, plane in enumerate(planes):
+        high, wide = plane.shape
+        if high and wide:
+            row = (np.arange(rows) * 2 + 1) * high // (2 * rows)
+            column = (np.arange(columns) * 2 + 1) * wide // (2 * columns)
+            out[:, :, index] = plane[row[:, None], column]
+    return out
+
+
+class _FieldOrder:
+    """Which field of an interlaced frame is shown first.
+
+    PyAV does not hand out the flag of the frame, so a filter that lets only top-field-first frames pass is asked; the
+    frame is passed by reference, no pixel is touched.
+    """
+
+    def __init__(self, stream_order: int) -> None:
+        self._bottom_first = stream_order in (3, 4)  # AV_FIELD_BB, AV_FIELD_TB: bottom displayed first
+        self._graph: Any = None
+        self._key: tuple[int, int, str] = (0, 0, "")
+
+    def first_row(self, frame: Any) -> int:
+        """0 when the top field is shown first, else 1."""
+        try:
+            return 0 if self._is_top_first(frame) else 1
+        except (OSError, ValueError, RuntimeError):  # no such filter in this build
+            return 1 if self._bottom_first else 0
+
+    def _is_top_first(self, frame: Any) -> bool:
+        from av.error import BlockingIOError as NothingYet
+        from av.error import EOFError as Ended
+
+        key = (frame.width, frame.height, frame.format.name)
+        if self._graph is None or key != self._key:
+            graph = Graph()
+            # time_base is of no account here
+            source = graph.add_buffer(
+                width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
+            )
+            select = graph.add("select", "eq(interlace_type,1)")
+            sink = graph.add("buffersink")
+            source.link_to(select)
+            select.link_to(sink)
+            graph.configure()
+            self._graph, self._key = graph, key
+        self._graph.push(frame)
+        try:
+            self._graph.pull()
+        except (NothingYet, Ended):
+            return False
+        return True
+
+
+def field_order_of(stream: Any) -> int:
+    """FFmpeg's number for the field order of a stream, 0 where unknown."""
+    return int(getattr(stream.codec_context, "field_order", 0) or 0)
