@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from clapboard.models import load_model
     from clapboard.pipeline import check
     from clapboard.repair import FixReport, fix
-    from clapboard.sync import find_offset
+    from clapboard.sync.search import find_offset
     from clapboard.values import Offset, Report
 
 __version__ = "0.1.0"
@@ -53,7 +53,7 @@ __all__ = [
 
 _HOMES = {
     "check": "clapboard.pipeline",
-    "find_offset": "clapboard.sync",
+    "find_offset": "clapboard.sync.search",
     "fix": "clapboard.repair",
     "FixReport": "clapboard.repair",
     "load_model": "clapboard.models",

@@ -1,0 +1,28 @@
+"""The command ``clapboard``: ``check`` measures, ``fix`` repairs.
+
+Exit codes, the same for every command; for several files the highest of theirs:
+
+====  ==========================================================================================
+0     in sync; for ``fix``: nothing to do, or written and confirmed
+1     out of sync
+2     usage: an argument makes no sense
+3     undecided: there are reasons not to trust the measurement
+4     a file cannot be read or written
+5     a missing extra, or the weights of a model
+70    a defect of Clapboard; ``CLAPBOARD_DEBUG=1`` shows where
+130   interrupted from the keyboard
+141   whoever read the output went away
+====  ==========================================================================================
+"""
+
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    ``argv`` are the arguments without the program's name; None takes those of the process.
+    """
+    from clapboard.cli.app import run
+
+    return run(argv)

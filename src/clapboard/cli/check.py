@@ -1,0 +1,115 @@
+"""``clapboard check``: measure how far the sound of each file is from its picture."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clapboard.cli.common import (
+    AudioTrackOption,
+    Hook,
+    MaxOffsetOption,
+    ProfileOption,
+    QuietOption,
+    ThreadsOption,
+    code_of,
+    complain,
+    guarded,
+    output_console,
+    progress,
+)
+from clapboard.errors import EXIT_IN_SYNC, EXIT_OUT_OF_SYNC, EXIT_UNDECIDED
+from clapboard.verdict import DEFAULT_PROFILE, Profile, parse_profile
+
+if TYPE_CHECKING:
+    from clapboard.values import Report, Status
+
+_CODES: "dict[Status, int]" = {"in_sync": EXIT_IN_SYNC, "out_of_sync": EXIT_OUT_OF_SYNC, "undecided": EXIT_UNDECIDED}
+
+
+def status_code(report: "Report") -> int:
+    """Return the exit code that a measured file stands for."""
+    return _CODES[report.status]
+
+
+@guarded
+def check(
+    *,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Videos; after -- names may begin with a dash.")
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a file, each on its own line.")
+    ] = False,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    max_offset_ms: MaxOffsetOption = 1000.0,
+    audio_track: AudioTrackOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every face, the model, the versions.")] = False,
+    quiet: QuietOption = False,
+    threads: ThreadsOption = 1,
+) -> int:
+    """Measure how far the sound of each FILE is from its picture.
+
+    Plus means that the sound is early, minus that it is late. One file that cannot be measured does not stop the
+    others. Exit code: 0 in sync, 1 out of sync, 3 undecided, 4 cannot be read; for several files the highest.
+    """
+    tolerance = parse_profile(profile)
+    worst = 0
+    for number, path in enumerate(files, start=1):
+        name = path.name if len(files) == 1 else f"{number}/{len(files)} {path.name}"
+        with progress(name, wanted=not quiet) as hook:
+            code, report, problem = _check_one(
+                path,
+                profile=tolerance,
+                max_offset_ms=max_offset_ms,
+                audio_track=audio_track,
+                threads=threads,
+                hook=hook,
+            )
+        if problem:
+            complain(problem)
+        if as_json:
+            from clapboard.report.record import to_json
+
+            print(to_json(report), flush=True)
+        elif not (quiet or problem):
+            from clapboard.report.text import write
+
+            write(report, output_console(), verbose=verbose)
+            sys.stdout.flush()
+        worst = max(worst, code)
+    return worst
+
+
+def _check_one(
+    path: Path, *, profile: Profile, max_offset_ms: float, audio_track: int | None, threads: int, hook: Hook | None
+) -> "tuple[int, Report, str]":
+    """Measure one file; an error becomes its exit code, a report that holds it, and the line for stderr."""
+    try:
+        from clapboard import pipeline
+
+        report = pipeline.check(
+            path,
+            profile=profile,
+            max_offset_ms=max_offset_ms,
+            audio_track=audio_track,
+            threads=threads,
+            hook=hook,
+        )
+        return status_code(report), report, ""
+    except Exception as error:
+        code, message = code_of(error, path)
+        return code, _failed(path, profile, message.removeprefix(f"{path}: ")), message
+
+
+def _failed(path: Path, profile: Profile, message: str) -> "Report":
+    """Return the report of a file that could not be measured, so that every file has its line of JSON."""
+    import numpy as np
+
+    from clapboard.values import Model, Offset, Report, Verdict
+
+    nan = float("nan")
+    nothing = Offset(nan, nan, nan, np.zeros(0, np.float32), np.zeros(0), 0)
+    verdict = Verdict(profile.name, *profile.limits_ms(0), "error")
+    return Report(str(path), None, nothing, (), verdict, Model("", ""), error=message)

@@ -1,0 +1,157 @@
+"""What the commands share: their options, the two consoles, the progress bar, and errors as one line."""
+
+import contextlib
+import functools
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, ParamSpec
+
+import typer
+
+from clapboard.errors import ClapboardError
+from clapboard.report.wording import shown
+from clapboard.verdict import PROFILES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+P = ParamSpec("P")
+Hook = Callable[[str, float, float], None]
+"""Called as ``hook(step, done, total)``; a total of 0 means that nobody knows it."""
+
+EXIT_DEFECT: Final = 70
+EXIT_INTERRUPTED: Final = 130
+EXIT_PIPE: Final = 141
+BAR_AFTER_S: Final = 1.0
+"""Work that is shorter than this shows no bar (s)."""
+PLAIN_WIDTH: Final = 120
+"""Width of tables where there is no terminal to ask (characters)."""
+
+ProfileOption = Annotated[
+    str,
+    typer.Option("--profile", metavar="NAME", help=f"Tolerance: {', '.join(PROFILES)}, or custom:LEAD,LAG in ms."),
+]
+MaxOffsetOption = Annotated[
+    float,
+    typer.Option(
+        "--max-offset-ms", metavar="MS", min=40, max=10_000, help="How far to search, both ways; up to 10000."
+    ),
+]
+AudioTrackOption = Annotated[
+    int | None,
+    typer.Option(
+        "--audio-track", metavar="N", min=0, help="Which audio track, counted from 0; by default the file's own choice."
+    ),
+]
+ThreadsOption = Annotated[int, typer.Option("--threads", metavar="N", min=1, help="Threads for the networks.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing but errors; the exit code is the answer.")
+]
+
+
+def debugging() -> bool:
+    """Whether the user asked for tracebacks."""
+    return os.environ.get("CLAPBOARD_DEBUG", "") not in ("", "0")
+
+
+def output_console() -> "Console":
+    """Return the console for results: stdout, no markup, so that brackets in file names survive."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    return Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=width)
+
+
+def complain(message: str) -> None:
+    """Print one line on stderr, in the form of all errors: ``clapboard: FILE: what; what to do``."""
+    print(f"clapboard: {shown(message)}", file=sys.stderr, flush=True)
+
+
+def about_file(path: Path, message: str) -> str:
+    """Return the message with the file's name in front, unless it starts with it or names it already."""
+    return message if str(path) in message else f"{path}: {message}"
+
+
+def defect_in_words(error: BaseException) -> str:
+    """Return the one line for an error that nobody foresaw."""
+    what = " ".join(str(error).split())
+    return (
+        f"a defect of Clapboard, {type(error).__name__}: {what}; "
+        "please report it with the traceback that CLAPBOARD_DEBUG=1 shows"
+    )
+
+
+def code_of(error: Exception, path: Path | None = None) -> tuple[int, str]:
+    """Return exit code and line for an error; print the traceback first when the user wants to see it.
+
+    ``path`` is the file at work, which the line names.
+    """
+    if debugging():
+        traceback.print_exception(error, file=sys.stderr)
+    known = isinstance(error, ClapboardError)
+    message = str(error) if known else defect_in_words(error)
+    code = error.exit_code if isinstance(error, ClapboardError) else EXIT_DEFECT
+    return code, message if path is None else about_file(path, message)
+
+
+def silence_stdout() -> None:
+    """Point the closed output at nothing, so that the interpreter's last flush does not complain."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+
+
+def guarded(command: Callable[P, int]) -> Callable[P, int]:
+    """Turn whatever ends a command into an exit code and at most one line."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            code = command(*args, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            silence_stdout()
+            return EXIT_PIPE
+        except KeyboardInterrupt:
+            complain("interrupted; nothing was left behind")
+            return EXIT_INTERRUPTED
+        except Exception as error:
+            code, message = code_of(error)
+            complain(message)
+        return code
+
+    return run
+
+
+@contextlib.contextmanager
+def progress(name: str, *, wanted: bool) -> Iterator[Hook | None]:
+    """Show a bar on stderr while the body runs; yield the hook that moves it.
+
+    None is yielded where nobody would see the bar: when it is not wanted, or stderr is no terminal. The bar appears
+    only after `BAR_AFTER_S` and leaves no trace.
+    """
+    if not (wanted and sys.stderr.isatty()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(file=sys.stderr, markup=False), transient=True)
+    task = bar.add_task(shown(name), total=None)
+    begun_s = time.monotonic()
+
+    def hook(step: str, done: float, total: float) -> None:
+        if time.monotonic() - begun_s >= BAR_AFTER_S:
+            bar.start()
+        bar.update(task, description=f"{shown(name)}: {step}", completed=done, total=total or None)
+
+    try:
+        yield hook
+    finally:
+        bar.stop()

@@ -1,0 +1,213 @@
+"""Repair a file: decide, shift its sound, measure the result again, and keep it only when that confirms it.
+
+The shift itself is done by `clapboard.media.write`; this module decides whether there should be one. Nothing stands
+under the final name before it has been measured, so a repair that went wrong is never found there.
+"""
+
+import contextlib
+import math
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from clapboard import pipeline
+from clapboard.errors import MediaError, UndecidedError, UsageError
+from clapboard.timebase import FRAME_MS, in_words
+from clapboard.values import Report
+from clapboard.verdict import DEFAULT_PROFILE, Profile
+
+NOTHING_TO_DO_MS = 5.0
+"""A file whose sound is nearer than this is left alone (ms): it is the tightest published tolerance (EBU R37 lets one
+stage of a chain lead by 5 ms), and about how finely a measurement repeats."""
+MAX_GIVEN_MS = 3_600_000.0
+"""Largest offset that a user may give (ms): an hour."""
+_HOLDS_NO_SHIFT = {".avi": ".mkv"}
+"""Containers without timestamps, and the one that is written in their place: mkv takes every codec avi has."""
+
+Hook = Callable[[str, float, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FixReport:
+    """What a repair did.
+
+    Attributes
+    ----------
+    source : the file that was repaired, untouched
+    out : the file that was written; None when there was nothing to do
+    applied_ms : by how much the sound was delayed, ms; negative: the picture was delayed
+    before : the measurement of ``source``; None when the user gave the offset
+    after : the measurement of ``out``, or of ``source`` when nothing was written
+    rest_ms : the offset that is left, ms, positive = sound early; NaN where it cannot be measured
+    """
+
+    source: Path
+    out: Path | None
+    applied_ms: float
+    before: Report | None
+    after: Report
+    rest_ms: float
+
+    @property
+    def written(self) -> bool:
+        """Whether there is a new file."""
+        return self.out is not None
+
+
+def default_out(path: Path) -> Path:
+    """Return the name beside the input that a repair takes by default: ``talk.synced.mp4``; mkv in place of avi."""
+    extension = _HOLDS_NO_SHIFT.get(path.suffix.lower(), path.suffix)
+    return path.with_name(f"{path.stem}.synced{extension}")
+
+
+def fix(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    offset_ms: float | None = None,
+    bake: bool = False,
+    profile: str | Profile = DEFAULT_PROFILE,
+    audio_track: int | None = None,
+    max_offset_ms: float = 1000.0,
+    threads: int = 1,
+    overwrite: bool = False,
+    hook: Hook | None = None,
+) -> FixReport:
+    """Write a copy of a video in which sound and picture are together.
+
+    Without ``offset_ms`` the file is measured first. The copy is measured too; it gets its final name only when no more
+    than one frame is left. With ``offset_ms`` the shift is done as told, and what is left is only reported.
+
+    Parameters
+    ----------
+    path : the video; it is never changed
+    out : what to write; by default the name from `default_out`
+    offset_ms : by how much the sound is early, ms, in place of measuring it; negative when it is late
+    bake : re-encode the sound with the shift in its samples, for players that ignore timestamps
+    profile : tolerance for the verdicts in the reports; it does not change what is written
+    audio_track : which audio track is measured and shifted, counted from 0; None takes the file's own choice
+    max_offset_ms : how far to search, both ways
+    threads : threads for the networks
+    overwrite : whether ``out`` may exist already
+    hook : called as ``hook(step, done, total)``
+
+    Raises
+    ------
+    UsageError
+        ``out`` is the input, exists already or cannot hold a shift, or ``offset_ms`` is 0 or not a number
+    UndecidedError
+        the offset is not trusted, or measuring the result did not confirm it; nothing was written
+    MediaError
+        a file cannot be read or written
+    """
+    source = Path(path)
+    target = _target(source, out, overwrite)
+    _require_usable(offset_ms)
+
+    def measure(file: Path) -> Report:
+        return pipeline.check(
+            file, profile=profile, max_offset_ms=max_offset_ms, audio_track=audio_track, threads=threads, hook=hook
+        )
+
+    before = measure(source) if offset_ms is None else None
+    applied_ms = float(offset_ms or 0.0) if before is None else _trusted_offset_ms(before)
+    if before is not None and abs(applied_ms) < NOTHING_TO_DO_MS:
+        return FixReport(source, None, 0.0, before, before, applied_ms)
+    with _candidate_beside(target) as candidate:
+        try:
+            _write(source, candidate, applied_ms, bake=bake, audio_track=audio_track, hook=hook)
+        except MediaError as error:
+            raise MediaError(str(error).replace(str(candidate), str(target))) from error
+        after = measure(candidate)
+        if before is not None:
+            _require_confirmed(source, applied_ms, after)
+        if target.exists() and not overwrite:
+            raise UsageError(f"{target}: was made by someone else in the meantime; give another -o")
+        try:
+            candidate.replace(target)
+        except OSError as error:
+            raise MediaError(f"{target}: cannot be written ({error.strerror}); give another -o") from error
+    after = _renamed(after, target)
+    return FixReport(source, target, applied_ms, before, after, after.offset.offset_ms)
+
+
+def _target(source: Path, out: str | Path | None, overwrite: bool) -> Path:
+    """Return the file to write, after refusing those that must not be written."""
+    target = Path(out) if out is not None else default_out(source)
+    if not target.parent.is_dir():
+        raise UsageError(f"{target}: there is no folder {target.parent}; make it first")
+    if target.suffix.lower() in _HOLDS_NO_SHIFT:
+        raise UsageError(f"{target}: {target.suffix} has no timestamps and cannot hold a shift; write .mkv or .mp4")
+    if target.exists():
+        if source.exists() and target.samefile(source):
+            raise UsageError(f"{target}: is the input, which is never overwritten; give another -o")
+        if target.is_dir():
+            raise UsageError(f"{target}: is a directory; give the name of a file")
+        if not overwrite:
+            raise UsageError(f"{target}: exists already; give --overwrite or another -o")
+    return target
+
+
+def _require_usable(offset_ms: float | None) -> None:
+    """Refuse an offset that cannot be applied."""
+    if offset_ms is None:
+        return
+    if not abs(offset_ms) <= MAX_GIVEN_MS:
+        raise UsageError(f"an offset of {offset_ms:g} ms makes no sense; give a number within {MAX_GIVEN_MS:g}")
+    if offset_ms == 0:
+        raise UsageError("an offset of 0 ms changes nothing; leave --offset-ms away to have it measured")
+
+
+def _trusted_offset_ms(before: Report) -> float:
+    """Return the measured offset, or refuse with every reason not to trust it."""
+    if before.error:
+        raise MediaError(f"{before.file}: {before.error}")
+    if before.status == "undecided" or not before.offset.trusted:
+        reasons = "; ".join(before.offset.reasons) or "there was nothing to measure"
+        raise UndecidedError(
+            f"{before.file}: cannot tell how far the sound is off ({reasons}); nothing was written; "
+            "give --offset-ms to shift by a number you know"
+        )
+    return before.offset.offset_ms
+
+
+def _write(
+    source: Path, target: Path, delay_audio_ms: float, *, bake: bool, audio_track: int | None, hook: Hook | None
+) -> None:
+    """Write the shifted copy."""
+    from clapboard.media import write
+
+    make: Callable[..., Any] = write.bake if bake else write.shift
+    make(source, target, delay_audio_ms / 1000, audio_track=audio_track, overwrite=True, hook=hook)
+
+
+def _require_confirmed(source: Path, applied_ms: float, after: Report) -> None:
+    """Refuse a result that is not within one frame: a constant shift has to move the answer by just that much."""
+    rest_ms = after.offset.offset_ms
+    rate = float(after.clip.rate) if after.clip is not None else 0.0
+    frame_ms = max(FRAME_MS, 1000 / rate if rate else 0.0)
+    if math.isfinite(rest_ms) and abs(rest_ms) <= frame_ms:
+        return
+    seen = in_words(rest_ms).split(";")[0] if math.isfinite(rest_ms) else "nothing can be measured"
+    raise UndecidedError(
+        f"{source}: after shifting by {applied_ms:+.0f} ms {seen}, so its offset is not one constant number; "
+        "nothing was written; give --offset-ms to shift it nevertheless"
+    )
+
+
+def _renamed(report: Report, path: Path) -> Report:
+    """Return a report under the file's final name."""
+    clip = None if report.clip is None else replace(report.clip, path=path)
+    return replace(report, file=str(path), clip=clip)
+
+
+@contextlib.contextmanager
+def _candidate_beside(target: Path) -> Iterator[Path]:
+    """Yield a hidden name in the target's folder, of its kind; whatever is left under it is removed."""
+    candidate = target.with_name(f".{secrets.token_hex(4)}.clapboard{target.suffix}")
+    try:
+        yield candidate
+    finally:
+        candidate.unlink(missing_ok=True)
