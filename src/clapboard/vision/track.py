@@ -1,0 +1,230 @@
+"""One face through one shot: where it is expected, what was seen of it, and which faces belong to which track."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clapboard.values import F32, F64
+from clapboard.vision.crop import LOOK_AHEAD_FRAMES, SIDE_PER_FACE, Patch, cut_patch, shrink_factor
+from clapboard.vision.detect import face_size, overlap
+
+MAX_MISSES = 10
+"""A face unseen for more than so many grid frames in a row (0.4 s) ends its track; shorter gaps are interpolated."""
+MIN_FRAMES = 10
+"""Shortest track (0.4 s): less is a flicker, and too little for windows of five frames."""
+MIN_MEAN_SCORE = 0.9
+"""Least mean score of the frames in which a track was seen; real faces keep 0.99 and more."""
+MIN_SEEN_SHARE = 0.5
+"""Least share of a track's frames in which it was seen."""
+HIT_SCORE = 0.7
+"""Least score at which the expected face counts as seen."""
+HIT_OVERLAP = 0.3
+"""Least intersection over union of the expected box and the one seen."""
+SAME_OVERLAP = 0.5
+"""From this intersection over union on, two boxes of one frame are one face."""
+PATCH_PER_SIDE = 0.95
+"""Half side of the pixels kept per side of the crop: a square turned by 45 degrees reaches 0.71; the rest is for
+smoothing, which moves the crop away from where the mouth was seen in that frame."""
+
+_BOX, _POINTS, _SCORE = slice(0, 4), slice(4, 14), 14
+_COLUMNS = 15
+
+
+@dataclass(slots=True)
+class _Rows:
+    """A growing table: 64 bytes a frame and face, all that is kept for good."""
+
+    values: F32
+    time_s: F64
+    count: int = 0
+
+    def add(self, time_s: float) -> None:
+        if self.count == len(self.time_s):
+            self.values = np.concatenate([self.values, np.empty_like(self.values)])
+            self.time_s = np.concatenate([self.time_s, np.empty_like(self.time_s)])
+        self.time_s[self.count] = time_s
+        self.count += 1
+
+
+class FaceTrack:
+    """One face, frame by frame: first `hit` or `miss` is called for every grid frame, then `ready` and `take`.
+
+    Parameters
+    ----------
+    shot : index of the shot
+    grid : grid frame of the first sight
+
+    Attributes
+    ----------
+    seen : grid frames up to and with the last one in which the face was seen
+    misses : grid frames since then
+    number : number given by the owner once the track is accepted, -1 before
+    """
+
+    def __init__(self, shot: int, grid: int) -> None:
+        self.shot = shot
+        self.grid = grid
+        self.number = -1
+        self.seen = 0
+        self.misses = 0
+        self.hits = 0
+        self._score_sum = 0.0
+        self._rows = _Rows(np.empty((32, _COLUMNS), np.float32), np.empty(32, np.float64))
+        self._patches: deque[Patch] = deque()
+        self._taken = 0
+        self._factor = 0
+        self._box = np.zeros(4)
+        self._speed = np.zeros(2)
+
+    def expected(self) -> F64:
+        """Box (4,) where the face should be in the next frame."""
+        # Half of the speed: all of it would pass the shaking of the landmarks on to the window of the next frame.
+        step = self._speed * 0.5
+        return np.asarray(self._box + np.concatenate([step, step]), np.float64)
+
+    def hit(self, time_s: float, image: NDArray[np.uint8], box: F32, landmarks: F32, score: float) -> None:
+        """The face was seen: box (4,), landmarks (5, 2) px."""
+        rows = self._rows
+        rows.add(time_s)
+        now = rows.values[rows.count - 1]
+        now[_BOX], now[_POINTS], now[_SCORE] = box, landmarks.reshape(-1), score
+        if self.misses:
+            self._fill(self.seen - 1, rows.count - 1)
+        self._follow(np.asarray(box, np.float64))
+        self.misses = 0
+        self.hits += 1
+        self.seen = rows.count
+        self._score_sum += score
+        self._keep(image, landmarks, 1.0)
+
+    def miss(self, time_s: float, image: NDArray[np.uint8]) -> None:
+        """The face was not seen: it goes on as it went."""
+        self._box = self.expected()
+        self._speed *= 0.8
+        self.misses += 1
+        self._rows.add(time_s)
+        self._rows.values[self._rows.count - 1, _SCORE] = np.nan
+        last = self._rows.values[self.seen - 1]
+        moved = (self._box[:2] + self._box[2:] - last[:2] - last[2:4]) / 2
+        self._keep(image, last[_POINTS].reshape(5, 2) + moved.astype(np.float32), 1.3)
+
+    def repeat(self, time_s: float) -> None:
+        """The same picture once more: what was seen in it is the same."""
+        rows = self._rows
+        rows.add(time_s)
+        rows.values[rows.count - 1] = rows.values[rows.count - 2]
+        self._patches.append(self._patches[-1])
+        if self.misses:
+            self.misses += 1
+        else:
+            self.hits += 1
+            self.seen = rows.count
+            self._score_sum += float(rows.values[rows.count - 1, _SCORE])
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was not seen for too long."""
+        return self.misses > MAX_MISSES
+
+    @property
+    def credible(self) -> bool:
+        """Whether this is a face and not a flicker: long enough, seen often enough, with scores high enough."""
+        return (
+            self.seen >= MIN_FRAMES
+            and self.hits >= MIN_SEEN_SHARE * self.seen
+            and self._score_sum >= MIN_MEAN_SCORE * self.hits
+        )
+
+    def ready(self, final: bool) -> int:
+        """How many frames have all that smoothing needs and were not taken yet; at the end of the track, the rest."""
+        return max(0, self.seen - self._taken - (0 if final else LOOK_AHEAD_FRAMES))
+
+    def take(self, count: int) -> tuple[F32, list[Patch], F64, int]:
+        """Hand out the next `count` frames and let their pixels go.
+
+        Returns
+        -------
+        landmarks (n, 5, 2) with as many frames before and after as smoothing looks at, patches, time_s (count,), and
+        the place of the first of these frames among the landmarks
+        """
+        start, stop = self._taken, self._taken + count
+        low, high = max(0, start - LOOK_AHEAD_FRAMES), min(self.seen, stop + LOOK_AHEAD_FRAMES)
+        patches = [self._patches.popleft() for _ in range(count)]
+        self._taken = stop
+        landmarks = self._rows.values[low:high, _POINTS].reshape(-1, 5, 2)
+        return landmarks, patches, self._rows.time_s[start:stop].copy(), start - low
+
+    def arrays(self) -> tuple[F64, F32, F32, NDArray[np.bool_]]:
+        """Times (T,), boxes (T, 4), landmarks (T, 5, 2), interpolated (T,), up to the last frame seen."""
+        values = self._rows.values[: self.seen]
+        return (
+            self._rows.time_s[: self.seen].copy(),
+            values[:, _BOX].copy(),
+            values[:, _POINTS].reshape(-1, 5, 2).copy(),
+            np.isnan(values[:, _SCORE]),
+        )
+
+    def drop_pixels(self) -> None:
+        """Free what is left of the pictures."""
+        self._patches.clear()
+
+    def _fill(self, before: int, after: int) -> None:
+        """Interpolate boxes and landmarks between two rows in which the face was seen."""
+        values = self._rows.values
+        share = (np.arange(before + 1, after) - before)[:, None].astype(np.float32) / np.float32(after - before)
+        values[before + 1 : after, :_SCORE] = values[before, :_SCORE] * (1 - share) + values[after, :_SCORE] * share
+
+    def _follow(self, box: F64) -> None:
+        """Take the place of the box, but most of the size from before, which is steadier."""
+        middle, side = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+        if self.hits:
+            step = (middle - (self._box[:2] + self._box[2:]) / 2) / (self.misses + 1)
+            self._speed = 0.7 * self._speed + 0.3 * step
+            side = 0.8 * (self._box[2:] - self._box[:2]) + 0.2 * side
+        self._box = np.concatenate([middle - side / 2, middle + side / 2])
+
+    def _keep(self, image: NDArray[np.uint8], landmarks: F32, margin: float) -> None:
+        """Keep the pixels around the mouth."""
+        side = SIDE_PER_FACE * float(face_size(landmarks))
+        self._factor = shrink_factor(side, self._factor)
+        x, y = landmarks[3:].mean(axis=0).tolist()
+        self._patches.append(cut_patch(image, x, y, PATCH_PER_SIDE * margin * side + 2 * self._factor, self._factor))
+
+
+def judge(expected: F64, boxes: F32, scores: F32) -> NDArray[np.bool_]:
+    """Which of the faces looked for were seen, one answer per track.
+
+    A face counts where its score and its overlap with the expected box are high enough. Where two tracks see the same
+    face, it belongs to the one that expected it there more closely; the other did not see its own.
+
+    Parameters
+    ----------
+    expected : (n, 4) boxes predicted
+    boxes, scores : (n, 4), (n,) what the detector made of them
+    """
+    n = len(expected)
+    agreement = overlap(expected, boxes)[np.arange(n), np.arange(n)]
+    seen = np.asarray((scores >= HIT_SCORE) & (agreement >= HIT_OVERLAP))
+    if n > 1:
+        same = overlap(boxes, boxes) >= SAME_OVERLAP
+        for i in np.argsort(-agreement, kind="stable"):
+            if seen[i]:
+                rivals = same[i].copy()
+                rivals[i] = False
+                seen[rivals] = False
+    return seen
+
+
+def match(expected: F64, boxes: F32) -> list[tuple[int, int]]:
+    """Pairs (track, face), one to one, best overlap first, none below `HIT_OVERLAP`."""
+    pairs: list[tuple[int, int]] = []
+    if not len(expected) or not len(boxes):
+        return pairs
+    score = overlap(expected, boxes)
+    while score.max() >= HIT_OVERLAP:
+        track, face = np.unravel_index(int(score.argmax()), score.shape)
+        pairs.append((int(track), int(face)))
+        score[track, :] = score[:, face] = -1.0
+    return pairs
