@@ -1,0 +1,44 @@
+"""Talking faces made in code, with an audio-visual offset that is known exactly.
+
+One set of articulation curves drives the lips and the voice, so time t in the picture is time t in the sound. Used by
+the demo, by the tests of the whole product, and for a share of the training of the lip-sync network. numpy only.
+
+::
+
+    from clapboard.testing import make_clip, mouth_crops
+
+    truth = make_clip("talk.mp4", seed=3, offset_ms=300)      # its sound comes 300 ms early
+    images, samples = mouth_crops(seed=3, duration_s=6.0)      # (150, 64, 64) uint8 and (96000,) float32, in sync
+
+The names are loaded when they are first used.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "Articulation": "articulation",
+    "Lips": "articulation",
+    "speak": "articulation",
+    "crop_mouths": "crops",
+    "mouth_crops": "crops",
+    "Identity": "identity",
+    "Speaker": "speaker",
+    "voice": "voice",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"clapboard.testing.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *__all__})
