@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         UndecidedError,
         UsageError,
     )
-    from clapboard.models import load_model
+    from clapboard.models.session import load_model
     from clapboard.pipeline import check
     from clapboard.repair import FixReport, fix
     from clapboard.sync.search import find_offset
@@ -56,7 +56,7 @@ _HOMES = {
     "find_offset": "clapboard.sync.search",
     "fix": "clapboard.repair",
     "FixReport": "clapboard.repair",
-    "load_model": "clapboard.models",
+    "load_model": "clapboard.models.session",
     "Offset": "clapboard.values",
     "Report": "clapboard.values",
 }

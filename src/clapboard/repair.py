@@ -26,7 +26,7 @@ MAX_GIVEN_MS = 3_600_000.0
 _HOLDS_NO_SHIFT = {".avi": ".mkv"}
 """Containers without timestamps, and the one that is written in their place: mkv takes every codec avi has."""
 
-Hook = Callable[[str, float, float], None]
+Hook = Callable[[str, float, float | None], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from clapboard.errors import UsageError
-from clapboard.timebase import FRAME_MS
-from clapboard.values import Offset, Status, Verdict
+
+if TYPE_CHECKING:  # the command line shows the names of the profiles in its help, and must not load numpy for that
+    from clapboard.values import Offset, Status, Verdict
 
 _ROUNDING_MS = 1e-6
 """Slack at the limits, so that one frame of 30000/1001 Hz is still one frame after arithmetic in floats (ms)."""
@@ -49,7 +50,7 @@ _NAMED = (
     Profile("j100", 20, 40, "ITU-T J.100, international exchange of programmes"),
     Profile("atsc-is191", 15, 45, "ATSC IS-191 (2003)"),
     Profile("film", 42, 83, "ITU-R BS.1204: picture one frame late to two frames early, at 24 frames per second"),
-    Profile("frame", FRAME_MS, FRAME_MS, "one frame of the file's own rate, both ways", max_frames=1),
+    Profile("frame", 40, 40, "one frame of the file's own rate, both ways", max_frames=1),
 )
 
 PROFILES: Final[Mapping[str, Profile]] = {profile.name: profile for profile in _NAMED}
@@ -98,7 +99,7 @@ def _custom(text: str) -> Profile:
     return Profile(f"custom:{lead_ms:g},{lag_ms:g}", lead_ms, lag_ms, "given by the user")
 
 
-def judge(offset: Offset, profile: Profile, rate: Fraction | float) -> Verdict:
+def judge(offset: "Offset", profile: Profile, rate: Fraction | float) -> "Verdict":
     """Say whether an offset is within a tolerance.
 
     Parameters
@@ -107,6 +108,8 @@ def judge(offset: Offset, profile: Profile, rate: Fraction | float) -> Verdict:
     profile : the tolerance
     rate : frame rate of the file, Hz; 0 when unknown
     """
+    from clapboard.values import Verdict
+
     lead_ms, lag_ms = profile.limits_ms(rate)
     status: Status
     if not offset.trusted:

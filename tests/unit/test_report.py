@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from clapboard.report import text
+from clapboard.report.printable import shown
 from clapboard.report.record import _text, to_json
-from clapboard.report.wording import sentence, shown
+from clapboard.report.wording import sentence
 from clapboard.values import Report
 
 Make = Callable[..., Report]

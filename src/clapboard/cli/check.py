@@ -36,9 +36,7 @@ def status_code(report: "Report") -> int:
 @guarded
 def check(
     *,
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Videos; after -- names may begin with a dash.")
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Videos; after -- names may begin with a dash.")],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a file, each on its own line.")
     ] = False,

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Final, ParamSpec
 import typer
 
 from clapboard.errors import ClapboardError
-from clapboard.report.wording import shown
+from clapboard.report.printable import shown
 from clapboard.verdict import PROFILES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 P = ParamSpec("P")
-Hook = Callable[[str, float, float], None]
-"""Called as ``hook(step, done, total)``; a total of 0 means that nobody knows it."""
+Hook = Callable[[str, float, float | None], None]
+"""Called as ``hook(step, done, total)``; a total of None means that nobody knows it."""
 
 EXIT_DEFECT: Final = 70
 EXIT_INTERRUPTED: Final = 130
@@ -62,8 +62,14 @@ def output_console() -> "Console":
     """Return the console for results: stdout, no markup, so that brackets in file names survive."""
     from rich.console import Console
 
+    class Output(Console):
+        """A console that leaves a broken pipe to `guarded`; rich itself would exit with 1, which means out of sync."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
-    return Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=width)
+    return Output(file=sys.stdout, markup=False, highlight=False, emoji=False, width=width)
 
 
 def complain(message: str) -> None:
@@ -146,7 +152,7 @@ def progress(name: str, *, wanted: bool) -> Iterator[Hook | None]:
     task = bar.add_task(shown(name), total=None)
     begun_s = time.monotonic()
 
-    def hook(step: str, done: float, total: float) -> None:
+    def hook(step: str, done: float, total: float | None) -> None:
         if time.monotonic() - begun_s >= BAR_AFTER_S:
             bar.start()
         bar.update(task, description=f"{shown(name)}: {step}", completed=done, total=total or None)

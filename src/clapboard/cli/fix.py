@@ -18,7 +18,7 @@ from clapboard.cli.common import (
     progress,
 )
 from clapboard.errors import EXIT_IN_SYNC
-from clapboard.report.wording import limits_in_words, sentence, shown, side_in_words
+from clapboard.report.printable import shown
 from clapboard.verdict import DEFAULT_PROFILE, parse_profile
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def fix(
 
 def _in_words(done: "FixReport") -> list[str]:
     """Return what was done, line by line."""
+    from clapboard.report.wording import limits_in_words, sentence, side_in_words
+
     if done.out is None:
         return [f"{done.source}: already in sync ({side_in_words(done.rest_ms)}); nothing written"]
     lines = [] if done.before is None else [f"{done.source}: {sentence(done.before)}"]

@@ -3,7 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
-from clapboard.report.wording import limits_in_words, sentence, shown
+from clapboard.report.printable import shown
+from clapboard.report.wording import limits_in_words, sentence
 from clapboard.timebase import FRAME_MS, clock, frames_of
 from clapboard.values import Offset, Report
 

@@ -1,0 +1,148 @@
+"""The house stands as designed: imports point down, heavy packages stay out until they are needed."""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import clapboard
+
+SOURCE = Path(clapboard.__file__).parent
+FLOORS = {
+    "values": 1, "timebase": 1, "errors": 1,
+    "sound": 2, "vision": 2, "sync": 2, "models": 2, "media": 2, "speakers": 2, "report": 2, "verdict": 2, "metrics": 2,
+    "pipeline": 3, "testing": 3,
+    "training": 4, "repair": 4,
+    "cli": 5,
+}  # fmt: skip
+HEAVY = ("numpy", "av", "onnxruntime", "onnx", "joblib", "lz4", "rich", "typer", "torch")
+NEVER = ("torch", "cv2", "tensorflow", "mtcnn")
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Return every module of the package by its dotted name, but for the front doors, which stand on no floor."""
+    found = {}
+    for path in SOURCE.rglob("*.py"):
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+        if name not in ("__init__", "__main__"):
+            found[name] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Return what a file imports from the package, at its top or later, without the leading ``clapboard.``."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "clapboard"}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "clapboard":
+            for alias in node.names:
+                longer = f"{node.module}.{alias.name}"
+                found.add(longer if longer.removeprefix("clapboard.") in modules() else str(node.module))
+    return {name.removeprefix("clapboard.") for name in found if name != "clapboard"}
+
+
+def packages(path: Path) -> set[str]:
+    """Return the top-level packages that a file imports, at its top or later."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the top-level packages that a fresh interpreter has after a statement."""
+    code = f"{statement}\nimport sys\nprint('\\n'.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_every_module_stands_on_a_floor() -> None:
+    """A new top-level module needs a place in the design."""
+    assert {name.split(".")[0] for name in modules()} <= set(FLOORS)
+
+
+def test_imports_point_down() -> None:
+    """A module imports only from lower floors and from its own stage; the ground floor may use itself."""
+    wrong = []
+    for name, path in modules().items():
+        home = name.split(".")[0]
+        for other in imports(path):
+            stage = other.split(".")[0]
+            if stage != home and FLOORS[stage] >= FLOORS[home] and not FLOORS[stage] == FLOORS[home] == 1:
+                wrong.append(f"{name} imports {other}")
+    assert wrong == []
+
+
+def test_no_two_files_import_each_other() -> None:
+    """No cycles, inside a stage or across, lazy imports included."""
+    graph = {name: imports(path) & set(modules()) for name, path in modules().items()}
+    while True:
+        leaves = {name for name, needs in graph.items() if not needs}
+        if not leaves:
+            break
+        graph = {name: needs - leaves for name, needs in graph.items() if name not in leaves}
+    assert graph == {}, "in a cycle, or above one"
+
+
+def test_the_walk_sees_imports() -> None:
+    """The three tests above would pass on an empty list: make sure that there is something to judge."""
+    assert {"errors", "values"} <= imports(SOURCE / "verdict.py")
+    assert "pipeline" in imports(SOURCE / "cli" / "check.py")
+    assert "media.write" in imports(SOURCE / "repair.py")
+
+
+def test_no_module_has_a_standard_name() -> None:
+    """A script started inside the package's folder would import ours in place of the standard one."""
+    assert {name.split(".")[0] for name in modules()} & sys.stdlib_module_names == set()
+
+
+def test_only_training_imports_torch() -> None:
+    """Nor does anybody import OpenCV or TensorFlow, or the package that carries the face nets."""
+    wrong = [
+        f"{name} imports {other}"
+        for name, path in modules().items()
+        for other in packages(path).intersection(NEVER)
+        if not (other == "torch" and name.startswith("training"))
+    ]
+    assert wrong == []
+
+
+def test_only_media_imports_pyav() -> None:
+    """Its interface changes between versions: one stage has to follow it. Made clips need it to write files."""
+    users = {name.split(".")[0] for name, path in modules().items() if "av" in packages(path)}
+    assert users <= {"media", "testing"}
+
+
+def test_bare_import_costs_nothing() -> None:
+    """``import clapboard`` in somebody's script loads no package at all."""
+    assert not loaded_by("import clapboard").intersection(HEAVY)
+
+
+def test_help_loads_nothing_that_measures() -> None:
+    """``clapboard check --help`` answers at once."""
+    loaded = loaded_by("from clapboard.cli import main\nmain(['check', '--help'])")
+    assert "typer" in loaded
+    assert not loaded.intersection(("numpy", "av", "onnxruntime", "onnx", "joblib", "torch"))
+
+
+@pytest.mark.parametrize("module", ["clapboard", "clapboard.cli.app", "clapboard.pipeline", "clapboard.repair"])
+def test_nothing_pulls_in_a_training_framework(module: str) -> None:
+    """Inference runs without torch, OpenCV and TensorFlow, and never imports them where they happen to be installed."""
+    assert not loaded_by(f"import {module}").intersection(NEVER)
+
+
+def test_public_names() -> None:
+    """Every name that is promised exists, is listed, and comes from the place its type checker sees."""
+    for name in clapboard.__all__:
+        assert getattr(clapboard, name) is not None
+        assert name in dir(clapboard)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = clapboard.nonsense
