@@ -14,11 +14,11 @@ MAX_MISSES = 10
 """A face unseen for more than so many grid frames in a row (0.4 s) ends its track; shorter gaps are interpolated."""
 MIN_FRAMES = 10
 """Shortest track (0.4 s): less is a flicker, and too little for windows of five frames."""
-MIN_MEAN_SCORE = 0.9
+MIN_MEAN_SCORE = 0.95
 """Least mean score of the frames in which a track was seen; real faces keep 0.99 and more."""
 MIN_SEEN_SHARE = 0.5
 """Least share of a track's frames in which it was seen."""
-HIT_SCORE = 0.7
+HIT_SCORE = 0.8
 """Least score at which the expected face counts as seen."""
 HIT_OVERLAP = 0.3
 """Least intersection over union of the expected box and the one seen."""
