@@ -23,8 +23,10 @@ NOTHING_TO_DO_MS = 5.0
 stage of a chain lead by 5 ms), and about how finely a measurement repeats."""
 MAX_GIVEN_MS = 3_600_000.0
 """Largest offset that a user may give (ms): an hour."""
-_HOLDS_NO_SHIFT = {".avi": ".mkv"}
-"""Containers without timestamps, and the one that is written in their place: mkv takes every codec avi has."""
+HOLDS_NO_SHIFT = ".avi"
+"""This container has no timestamps that a shift could be written to."""
+TAKES_ALL = ".mkv"
+"""What is written in place of a container that cannot be: it takes every codec."""
 
 Hook = Callable[[str, float, float | None], None]
 
@@ -57,8 +59,11 @@ class FixReport:
 
 
 def default_out(path: Path) -> Path:
-    """Return the name beside the input that a repair takes by default: ``talk.synced.mp4``; mkv in place of avi."""
-    extension = _HOLDS_NO_SHIFT.get(path.suffix.lower(), path.suffix)
+    """Return the name beside the input that a repair takes by default: ``talk.synced.mp4``; mkv for avi and wmv."""
+    from clapboard.media.target import MUXERS
+
+    suffix = path.suffix.lower()
+    extension = path.suffix if suffix in MUXERS and suffix != HOLDS_NO_SHIFT else TAKES_ALL
     return path.with_name(f"{path.stem}.synced{extension}")
 
 
@@ -138,7 +143,7 @@ def _target(source: Path, out: str | Path | None, overwrite: bool) -> Path:
     target = Path(out) if out is not None else default_out(source)
     if not target.parent.is_dir():
         raise UsageError(f"{target}: there is no folder {target.parent}; make it first")
-    if target.suffix.lower() in _HOLDS_NO_SHIFT:
+    if target.suffix.lower() == HOLDS_NO_SHIFT:
         raise UsageError(f"{target}: {target.suffix} has no timestamps and cannot hold a shift; write .mkv or .mp4")
     if target.exists():
         if source.exists() and target.samefile(source):

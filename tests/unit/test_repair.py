@@ -161,10 +161,12 @@ def test_outputs_that_cannot_be(studio: Studio, tmp_path: Path, target: str, wha
         repair.fix(clip(tmp_path, 300.0), tmp_path / target)
 
 
-def test_avi_becomes_mkv(studio: Studio, tmp_path: Path) -> None:
-    """An avi has no timestamps that a shift could be written to."""
-    done = repair.fix(clip(tmp_path, 300.0, "old.AVI"))
-    assert done.out == tmp_path / "old.synced.mkv"
+@pytest.mark.parametrize(("name", "written"), [("old.AVI", "old.synced.mkv"), ("old.wmv", "old.synced.mkv"),
+                                               ("a.b.MOV", "a.b.synced.MOV"), ("bare", "bare.synced.mkv")])  # fmt: skip
+def test_default_name(studio: Studio, tmp_path: Path, name: str, written: str) -> None:
+    """The kind of file stays, unless it cannot hold a shift (avi) or is not written at all (wmv)."""
+    done = repair.fix(clip(tmp_path, 300.0, name))
+    assert done.out == tmp_path / written
 
 
 @pytest.mark.parametrize("error", [MediaError, KeyboardInterrupt])
