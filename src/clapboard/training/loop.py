@@ -104,7 +104,7 @@ class Run:
         self.optimiser.step()
         self.average.update_parameters(self.net)
         self.step += 1
-        return float(loss)
+        return float(loss.detach())
 
     def save(self, path: Path) -> None:
         """Write everything, by a temporary name."""

@@ -1,0 +1,56 @@
+"""Where models lie: bundled by name, or any path. Weights are checked against their SHA-256 before they are used."""
+
+import hashlib
+from pathlib import Path
+
+from clapboard.errors import ModelError
+from clapboard.models.spec import ModelSpec
+
+BUNDLED = Path(__file__).parent / "weights"
+DEFAULT_MODEL = "clapboard-s"
+
+
+def names() -> tuple[str, ...]:
+    """Names of the bundled models."""
+    return tuple(sorted(path.stem for path in BUNDLED.glob("*.json")))
+
+
+def locate(name_or_path: str | Path) -> Path:
+    """The JSON of a model: that of a bundled name, or the path itself.
+
+    Raises
+    ------
+    ModelError : neither a bundled name nor a file
+    """
+    bundled = BUNDLED / f"{name_or_path}.json"
+    if str(name_or_path) in names():
+        return bundled
+    path = Path(name_or_path)
+    if path.suffix == ".json" and path.is_file():
+        return path
+    raise ModelError(
+        f"no model called {name_or_path}; bundled are {', '.join(names()) or 'none'}, or give a path to a .json"
+    )
+
+
+def read_weights(folder: Path, spec: ModelSpec, stream: str) -> bytes:
+    """Bytes of one network, checked.
+
+    Raises
+    ------
+    ModelError : the file is missing, or not the one that the spec names
+    """
+    file = spec.files[stream]
+    path = folder / file["name"]
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise ModelError(f"the weights {path} of {spec.name} are missing; install Clapboard again") from None
+    if hashlib.sha256(data).hexdigest() != file["sha256"]:
+        raise ModelError(f"the weights {path} are not those of {spec.name} (SHA-256 differs); install Clapboard again")
+    return data
+
+
+def fingerprint(spec: ModelSpec) -> str:
+    """SHA-256 of a model: over those of its networks, picture first."""
+    return hashlib.sha256("".join(spec.files[s]["sha256"] for s in ("picture", "sound")).encode()).hexdigest()

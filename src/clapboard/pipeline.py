@@ -1,0 +1,264 @@
+"""The whole flow on one page: one decode of the file, streaming, to a report.
+
+decode -> picture grid -> mouths -> picture embeddings   \
+                                                          distances -> curves -> offset -> trust -> verdict
+decode -> log-mel rows ------------> sound embeddings    /
+
+Kept of a file: 80 bytes of features every 10 ms, half a kilobyte of embedding per frame and face, and one curve a second.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clapboard import __version__
+from clapboard.media.grid import on_grid
+from clapboard.media.probe import probe
+from clapboard.media.read import read
+from clapboard.models.session import SyncModel, load_model
+from clapboard.models.store import DEFAULT_MODEL
+from clapboard.sound.activity import active_rows
+from clapboard.sound.features import LogMel, normalise
+from clapboard.sync.consensus import Decision, Face, decide
+from clapboard.sync.distance import Curves, curves, distances, join, lag_rows
+from clapboard.timebase import FEATURE_HZ, row_positions
+from clapboard.values import Clip, Crops, Embeddings, Features, Frame, Offset, Report, Track, TrackReport
+from clapboard.verdict import DEFAULT_PROFILE, Profile, judge, parse_profile
+from clapboard.vision.detect import Detector
+from clapboard.vision.mouths import MouthFinder
+from clapboard.vision.mtcnn import Mtcnn
+
+Hook = Callable[[str, float, float | None], None]
+
+CHUNK_S = 20.0
+"""Sound is embedded in pieces of this length, each once, so that an hour's embeddings are never held (s)."""
+SPEECH_NEAR_S = 0.5
+"""A window counts when there is sound within this much of it: pauses inside speech count, long silences do not (s)."""
+MIN_FACE_PX = 40.0
+"""Faces narrower than this are not looked for (px)."""
+STILL = 0.97
+"""Length of the mean of a track's unit vectors above which its picture does not move: 1 is a still."""
+
+
+@dataclass(slots=True)
+class _Lips:
+    """Embeddings of one face track as they come; the last frames wait for the next crops."""
+
+    model: SyncModel
+    values: list[NDArray[np.float16]] = field(default_factory=list)
+    time_s: list[NDArray[np.float64]] = field(default_factory=list)
+    rest: Crops | None = None
+
+    def push(self, crops: Crops) -> None:
+        """Embed all windows that are complete."""
+        if self.rest is not None:
+            joined = np.concatenate([self.rest.images, crops.images])
+            crops = Crops(crops.track, joined, np.concatenate([self.rest.time_s, crops.time_s]))
+        found = self.model.embed_picture(crops)
+        self.values.append(found.values.astype(np.float16))
+        self.time_s.append(found.time_s)
+        keep = self.model.spec.window_frames - 1
+        self.rest = Crops(crops.track, crops.images[-keep:], crops.time_s[-keep:])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What one decode of a file gives: sound features, and by track number its embeddings and track."""
+
+    clip: Clip
+    features: Features
+    lips: dict[int, Embeddings]
+    tracks: dict[int, Track]
+
+
+def measure(
+    path: str | Path,
+    model: SyncModel,
+    *,
+    audio_track: int | None = None,
+    detector: Detector | None = None,
+    hook: Hook | None = None,
+    threads: int = 1,
+) -> Measured:
+    """Decode a file once: its sound as features, the lips of every face as embeddings (float16).
+
+    Raises
+    ------
+    MediaError : the file cannot be read, or has no picture or no sound
+    """
+    clip = probe(path, audio_track=audio_track)
+    sound, lips = LogMel(), dict[int, _Lips]()
+    finder = MouthFinder(detector or Mtcnn(threads=threads))
+
+    def pictures() -> Iterator[Frame]:
+        for item in read(clip, hook=hook, threads=threads):
+            if isinstance(item, Frame):
+                yield item
+            else:
+                sound.push(item)
+
+    def take(found: list[Crops]) -> None:
+        for crops in found:
+            lips.setdefault(crops.track, _Lips(model)).push(crops)
+
+    for grid, frame in on_grid(pictures()):
+        take(finder.push(grid, frame))
+    take(finder.close())
+    embeddings = {
+        number: Embeddings(np.concatenate(stream.values), np.concatenate(stream.time_s))
+        for number, stream in lips.items()
+    }
+    return Measured(clip, sound.features(), embeddings, {t.number: t for t in finder.tracks})
+
+
+def curves_of(measured: Measured, model: SyncModel, max_offset_s: float, hook: Hook | None = None) -> dict[int, Curves]:
+    """One curve a second for every track; each piece of sound is embedded once for all of them."""
+    features, found = measured.features, dict[int, list[Curves]]()
+    if not len(features.values):
+        return {}
+    speech = np.concatenate([[0], np.cumsum(active_rows(features))])
+    reach = round((max_offset_s + 0.5) * FEATURE_HZ)
+    size = round(CHUNK_S * FEATURE_HZ)
+    times = [t.time_s for t in measured.lips.values() if len(t.time_s)]
+    if not times:
+        return {}
+    first = int(row_positions(np.array([min(t[0] for t in times)]), features.first_s)[0][0])
+    last = int(row_positions(np.array([max(t[-1] for t in times)]), features.first_s)[0][0])
+    for begin in range(first, last + 1, size):
+        low, high = max(0, begin - reach), min(len(features.values), begin + size + reach)
+        if high <= low:
+            continue
+        rows = normalise(features, low, high)
+        sound = model.embed_sound(rows, features.valid[low:high], features.first_s + low / FEATURE_HZ)
+        for number, lips in measured.lips.items():
+            place, _ = row_positions(lips.time_s, features.first_s)
+            here = (place >= begin) & (place < begin + size)
+            if not here.any():
+                continue
+            near = round(SPEECH_NEAR_S * FEATURE_HZ)
+            ends = np.clip([place[here] - near, place[here] + near + 1], 0, len(speech) - 1)
+            picture = Embeddings(lips.values[here].astype(np.float32), lips.time_s[here])
+            rows_of = distances(picture, sound, max_offset_s)
+            found.setdefault(number, []).append(curves(rows_of, speech[ends[1]] > speech[ends[0]]))
+        if hook:
+            hook("compare", (begin + size - first) / FEATURE_HZ, (last + 1 - first) / FEATURE_HZ)
+    return {number: join(parts) for number, parts in found.items()}
+
+
+def check(
+    path: str | Path,
+    *,
+    profile: str | Profile = DEFAULT_PROFILE,
+    max_offset_ms: float = 1000.0,
+    audio_track: int | None = None,
+    model: str | Path | SyncModel = DEFAULT_MODEL,
+    detector: Detector | None = None,
+    hook: Hook | None = None,
+    threads: int = 1,
+) -> Report:
+    """Measure how far the sound of a file is from its picture.
+
+    Parameters
+    ----------
+    path : any mp4, mov, mkv, webm, avi, ts, mpg ... with a face that speaks
+    profile : tolerance that decides between in and out of sync, see `clapboard.verdict`
+    max_offset_ms : search range, both ways, 40 to 60000
+    audio_track : which audio stream, counted from 0; the default one where None
+    model : bundled name, path of a model's JSON, or a loaded model
+    detector : finds faces; MTCNN where None
+    hook : called as ``hook(step, done, total)`` while it works
+    threads : for decoding and for the networks
+
+    Returns
+    -------
+    Report, its ``offset.offset_ms`` positive when the sound is early. Where the file gives no answer the status is
+    ``undecided`` and ``offset.reasons`` says why.
+
+    Raises
+    ------
+    MediaError : the file cannot be read, or has no picture or no sound
+    UsageError : an argument makes no sense
+    ModelError : the model cannot be loaded
+    """
+    tolerance = parse_profile(profile)
+    lag_rows(max_offset_ms / 1000)  # a bad range is refused before the file is decoded
+    loaded = model if isinstance(model, SyncModel) else load_model(model, threads=threads)
+    measured = measure(path, loaded, audio_track=audio_track, detector=detector, hook=hook, threads=threads)
+    found = curves_of(measured, loaded, max_offset_ms / 1000, hook)
+    calibration = loaded.spec.calibration
+    faces = [Face(number, of, _moves(measured.lips[number])) for number, of in sorted(found.items())]
+    if faces:
+        decision = decide(faces, calibration.bias, calibration.weights)
+    else:
+        decision = Decision(_nothing(measured, max_offset_ms), {}, frozenset())
+    offset = _on_zero(_explained(decision.offset, measured), loaded.spec.zero_ms)
+    tracks = tuple(
+        TrackReport(
+            number=face.number,
+            start_s=measured.tracks[face.number].shot.start_s,
+            end_s=measured.tracks[face.number].shot.end_s,
+            face_px=measured.tracks[face.number].face_px,
+            speaking_share=float(face.curves.windows.sum() / max(face.curves.seen.sum(), 1)),
+            offset=_on_zero(decision.faces[face.number], loaded.spec.zero_ms),
+            decides=face.number in decision.deciders,
+        )
+        for face in faces
+    )
+    return Report(
+        file=str(path),
+        clip=measured.clip,
+        offset=offset,
+        tracks=tracks,
+        verdict=judge(offset, tolerance, measured.clip.rate),
+        model=loaded.model,
+        hints=hints(offset, measured, max_offset_ms),
+        versions={"clapboard": __version__, "numpy": np.__version__, **loaded.versions, **measured.clip.versions},
+    )
+
+
+def _moves(lips: Embeddings) -> bool:
+    """Whether the lips ever change: unit vectors of a still all point the same way."""
+    return bool(np.linalg.norm(lips.values.astype(np.float32).mean(0)) < STILL) if len(lips.values) else False
+
+
+def _nothing(measured: Measured, max_offset_ms: float) -> Offset:
+    """The answer where no face and sound could be compared."""
+    offsets_ms = -1000 * lag_rows(max_offset_ms / 1000) / FEATURE_HZ
+    reason = "no face was found" if not measured.lips else "the file has no sound while a face is in view"
+    nothing = np.full(len(offsets_ms), np.nan, np.float32)
+    return Offset(float("nan"), float("nan"), float("nan"), nothing, offsets_ms, 0, 0.0, (reason,))
+
+
+def _explained(offset: Offset, measured: Measured) -> Offset:
+    """The same with the plainest cause first: a file without any sound to hear says so."""
+    if offset.reasons and measured.lips and not active_rows(measured.features).any():
+        return replace(offset, reasons=("the sound is silent",))
+    return offset
+
+
+def _on_zero(offset: Offset, zero_ms: float) -> Offset:
+    """The offset counted from Clapboard's zero instead of the model's own."""
+    return replace(offset, offset_ms=offset.offset_ms + zero_ms, offsets_ms=offset.offsets_ms + zero_ms)
+
+
+def hints(offset: Offset, measured: Measured, max_offset_ms: float) -> tuple[str, ...]:
+    """What would help where there is no answer."""
+    if not offset.reasons:
+        return ()
+    found = []
+    widths = [t.face_px for t in measured.tracks.values()]
+    if not widths:
+        found.append(f"a face must be at least {MIN_FACE_PX:.0f} px wide, its eyes and mouth in view")
+    elif max(widths) < 1.5 * MIN_FACE_PX:
+        found.append(f"faces are at most {max(widths):.0f} px wide; larger ones are measured more surely")
+    if any("edge of the search" in reason for reason in offset.reasons):
+        found.append(f"search further: --max-offset-ms {min(3 * max_offset_ms, 10_000):.0f}")
+    audio_streams = sum(stream.kind == "audio" for stream in measured.clip.streams)
+    if audio_streams > 1:
+        found.append(f"the file has {audio_streams} audio tracks; choose another one with --audio-track N")
+    if any("do not match clearly" in reason for reason in offset.reasons):
+        found.append("the voice may not be that of a face in view; a longer piece of speech would tell")
+    return tuple(found)

@@ -1,0 +1,134 @@
+"""Reasons not to believe an offset, and the probability that it is right within one frame.
+
+A short piece of speech has deep minima by chance, so depth alone says little: the probability weighs how much deeper the
+lowest point is than the next best place, and over how much speech. Its weights are fitted with the model, on people that
+the model did not learn from, with as many pieces that have somebody else's voice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from clapboard.sync.distance import Curves
+from clapboard.sync.search import offset_of
+from clapboard.timebase import FRAME_MS, PICTURE_HZ
+from clapboard.values import Offset
+
+MIN_WINDOWS = 15
+"""Least speech that can be judged: 0.6 s."""
+MIN_PROBABILITY = 0.5
+"""An answer that is more likely wrong than right is not given."""
+ELSEWHERE_MS = 100.0
+"""Another minimum counts as a rival when it is at least this far away."""
+EDGE_MS = 15.0
+"""A minimum this close to the end of the search is where the search stopped, not where the sound is."""
+PART_S = 4.0
+"""Speech that suffices to measure parts of a file by themselves, s."""
+DISAGREE_MS = 2 * FRAME_MS
+"""Parts that differ by more than this do not share one offset."""
+STILL_SPREAD = 0.02
+"""Spread of the distances over time below which the picture does not move."""
+
+
+def evidence(of: Offset) -> dict[str, float]:
+    """What the probability is made from: numbers that do not depend on the lag itself.
+
+    ``gap`` : how far the lowest point lies under the lowest one that is `ELSEWHERE_MS` away
+    ``depth`` : the confidence
+    ``sigma`` : that gap over the curve's robust spread
+    ``log_speech`` : natural logarithm of the speech in seconds
+    """
+    curve, away = of.curve, np.abs(of.offsets_ms - of.offset_ms) >= ELSEWHERE_MS
+    rivals = curve[away & np.isfinite(curve)]
+    if not len(rivals) or not np.isfinite(of.offset_ms):
+        return {"gap": 0.0, "depth": 0.0, "sigma": 0.0, "log_speech": 0.0}
+    gap = float(rivals.min() - np.nanmin(curve))
+    spread = float(np.median(np.abs(rivals - np.median(rivals)))) + 1e-6
+    seconds = max(of.windows, 1) / PICTURE_HZ
+    return {"gap": gap, "depth": of.confidence, "sigma": min(gap / spread, 12.0), "log_speech": float(np.log(seconds))}
+
+
+def terms(of: Offset) -> dict[str, float]:
+    """Evidence as the terms of a logistic regression, depth and gap also times the square root of the speech."""
+    seen = evidence(of)
+    root = float(np.sqrt(min(np.exp(seen["log_speech"]), 20.0)))
+    return {
+        "gap": seen["gap"],
+        "depth": seen["depth"],
+        "sigma": seen["sigma"],
+        "log_speech": float(np.clip(seen["log_speech"], -1.0, 3.0)),
+        "gap_root": seen["gap"] * root,
+        "depth_root": seen["depth"] * root,
+    }
+
+
+def p_within_frame(of: Offset, bias: float, weights: Mapping[str, float]) -> float:
+    """Probability, 0 to 1, that the offset is within 40 ms of the truth."""
+    if not np.isfinite(of.offset_ms) or of.windows < MIN_WINDOWS:
+        return 0.0
+    found = terms(of)
+    return float(1 / (1 + np.exp(-np.clip(bias + sum(weights[name] * found[name] for name in weights), -30, 30))))
+
+
+def parts_of(of: Curves, seconds: float = PART_S) -> list[Curves]:
+    """The blocks in groups with at least ``seconds`` of speech each, in the order of time; a short rest joins the last."""
+    target, groups, group, speech = seconds * PICTURE_HZ, list[list[int]](), list[int](), 0.0
+    for index, windows in enumerate(of.windows):
+        group.append(index)
+        speech += float(windows)
+        if speech >= target:
+            groups.append(group)
+            group, speech = [], 0.0
+    if group and groups:
+        groups[-1] += group
+    return [of.part(np.array(g)) for g in (groups or ([group] if group else []))]
+
+
+def disagreement(of: Curves, whole: Offset, bias: float, weights: Mapping[str, float]) -> str:
+    """In words, that confident parts of the file have other offsets than the whole; empty where they agree."""
+    parts = [offset_of(part) for part in parts_of(of)]
+    sure = [p for p in parts if p_within_frame(p, bias, weights) >= 0.9]
+    odd = [p for p in sure if abs(p.offset_ms - whole.offset_ms) > DISAGREE_MS]
+    if len(sure) < 2 or len(odd) * 5 < len(sure):
+        return ""
+    seen = sorted({round(p.offset_ms) for p in odd})
+    span = f"{seen[0]:+d} ms" if len(seen) == 1 else f"{seen[0]:+d} to {seen[-1]:+d} ms"
+    return (
+        f"parts disagree: {len(odd)} of {len(sure)} clear parts are at {span}, the whole at {whole.offset_ms:+.0f} ms"
+    )
+
+
+def judge(of: Curves, whole: Offset, bias: float, weights: Mapping[str, float], *, moves: bool = True) -> Offset:
+    """The offset with its probability and the reasons not to trust it.
+
+    Parameters
+    ----------
+    of : the blocks that ``whole`` was found in
+    bias, weights : calibration of the model
+    moves : whether the picture changes at all
+    """
+    reasons = []
+    probability = p_within_frame(whole, bias, weights)
+    reach_ms = float(np.abs(whole.offsets_ms).max()) if len(whole.offsets_ms) else 0.0
+    if whole.windows < MIN_WINDOWS:
+        seconds = whole.windows / PICTURE_HZ
+        reasons.append(
+            f"only {seconds:.1f} s of speech with a face in view, {MIN_WINDOWS / PICTURE_HZ:.1f} s are needed"
+        )
+    elif not np.isfinite(whole.offset_ms):
+        reasons.append("picture and sound hardly overlap in time")
+    else:
+        if not moves:
+            reasons.append("the face does not move: a still picture has no offset")
+        if abs(whole.offset_ms) > reach_ms - EDGE_MS:
+            reasons.append(f"the best match lies at the edge of the search of {reach_ms:.0f} ms both ways")
+        if probability < MIN_PROBABILITY:
+            seconds = whole.windows / PICTURE_HZ
+            reasons.append(
+                f"lips and sound do not match clearly: probability {probability:.0%} from {seconds:.1f} s of speech, "
+                f"{MIN_PROBABILITY:.0%} is needed"
+            )
+        elif odd := disagreement(of, whole, bias, weights):
+            reasons.append(odd)
+    return replace(whole, p_within_frame=probability, reasons=tuple(reasons))
