@@ -67,9 +67,8 @@ def face_size(landmarks: NDArray[Any]) -> F64:
     (...) float64: distance of the eyes, or `EYE_TO_MOUTH` times that from eyes to mouth
     """
     points = np.asarray(landmarks, np.float64)
-    eyes, mouth = points[..., :2, :].mean(axis=-2), points[..., 3:, :].mean(axis=-2)
     apart = points[..., 1, :] - points[..., 0, :]
-    down = mouth - eyes
+    down = (points[..., 3, :] + points[..., 4, :] - points[..., 0, :] - points[..., 1, :]) / 2
     across, along = np.hypot(apart[..., 0], apart[..., 1]), np.hypot(down[..., 0], down[..., 1])
     return np.asarray(np.maximum(across, EYE_TO_MOUTH * along), np.float64)
 
