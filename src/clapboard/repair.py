@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from clapboard import pipeline
 from clapboard.errors import MediaError, UndecidedError, UsageError
@@ -43,6 +42,7 @@ class FixReport:
     before : the measurement of ``source``; None when the user gave the offset
     after : the measurement of ``out``, or of ``source`` when nothing was written
     rest_ms : the offset that is left, ms, positive = sound early; NaN where it cannot be measured
+    left_out : streams that the new container cannot hold, in words
     """
 
     source: Path
@@ -51,6 +51,7 @@ class FixReport:
     before: Report | None
     after: Report
     rest_ms: float
+    left_out: tuple[str, ...] = ()
 
     @property
     def written(self) -> bool:
@@ -92,7 +93,8 @@ def fix(
     offset_ms : by how much the sound is early, ms, in place of measuring it; negative when it is late
     bake : re-encode the sound with the shift in its samples, for players that ignore timestamps
     profile : tolerance for the verdicts in the reports; it does not change what is written
-    audio_track : which audio track is measured and shifted, counted from 0; None takes the file's own choice
+    audio_track : which audio track is measured and shifted, counted from 0; None measures the file's own choice and
+        shifts all
     max_offset_ms : how far to search, both ways
     threads : threads for the networks
     overwrite : whether ``out`` may exist already
@@ -122,9 +124,10 @@ def fix(
         return FixReport(source, None, 0.0, before, before, applied_ms)
     with _candidate_beside(target) as candidate:
         try:
-            _write(source, candidate, applied_ms, bake=bake, audio_track=audio_track, hook=hook)
-        except MediaError as error:
-            raise MediaError(str(error).replace(str(candidate), str(target))) from error
+            make = _writer(bake=bake)
+            left_out = make(source, candidate, applied_ms / 1000, audio_track=audio_track, hook=hook)
+        except (MediaError, UsageError) as error:
+            raise type(error)(str(error).replace(str(candidate), str(target))) from error
         after = measure(candidate)
         if before is not None:
             _require_confirmed(source, applied_ms, after)
@@ -135,7 +138,7 @@ def fix(
         except OSError as error:
             raise MediaError(f"{target}: cannot be written ({error.strerror}); give another -o") from error
     after = _renamed(after, target)
-    return FixReport(source, target, applied_ms, before, after, after.offset.offset_ms)
+    return FixReport(source, target, applied_ms, before, after, after.offset.offset_ms, left_out)
 
 
 def _target(source: Path, out: str | Path | None, overwrite: bool) -> Path:
@@ -178,14 +181,11 @@ def _trusted_offset_ms(before: Report) -> float:
     return before.offset.offset_ms
 
 
-def _write(
-    source: Path, target: Path, delay_audio_ms: float, *, bake: bool, audio_track: int | None, hook: Hook | None
-) -> None:
-    """Write the shifted copy."""
+def _writer(*, bake: bool) -> Callable[..., tuple[str, ...]]:
+    """Return what writes the shifted copy."""
     from clapboard.media import write
 
-    make: Callable[..., Any] = write.bake if bake else write.shift
-    make(source, target, delay_audio_ms / 1000, audio_track=audio_track, overwrite=True, hook=hook)
+    return write.bake if bake else write.shift
 
 
 def _require_confirmed(source: Path, applied_ms: float, after: Report) -> None:

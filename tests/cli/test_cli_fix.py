@@ -39,11 +39,12 @@ SOURCE, OUT = Path("a.mp4"), Path("a.synced.mp4")
 def test_written_and_confirmed(repaired: Ends, make_report: Make, capsys: pytest.CaptureFixture[str]) -> None:
     """Says what was found, what was done and what is left; exit code 0."""
     before, after = make_report("a.mp4", 300.0), make_report("a.synced.mp4", -2.0)
-    repaired(FixReport(SOURCE, OUT, 300.0, before, after, -2.0))
+    repaired(FixReport(SOURCE, OUT, 300.0, before, after, -2.0, ("subtitles 3",)))
     assert main(["fix", "a.mp4"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "a.mp4: audio is 300 ms early; delay it by 300 ms",
         "a.synced.mp4: written, sound delayed by 300 ms",
+        "a.synced.mp4: left out: subtitles 3",
         "a.synced.mp4: measured again: audio is 2 ms late; in sync, ebu-r37 allows 40 ms early to 60 ms late",
     ]
 

@@ -25,10 +25,11 @@ class Studio:
     def check(self, path: Path, **_: object) -> Report:
         return self.make_report(str(path), float(path.read_text()), reasons=self.reasons)
 
-    def shift(self, source: Path, target: Path, delay_audio_s: float, **_: object) -> None:
+    def shift(self, source: Path, target: Path, delay_audio_s: float, **_: object) -> tuple[str, ...]:
         self.shifts.append((target.name, delay_audio_s))
         left_ms = float(source.read_text()) - (1000 * delay_audio_s if self.works else 0)
         target.write_text(str(left_ms))
+        return ("the subtitles",)
 
 
 @pytest.fixture
@@ -59,6 +60,7 @@ def test_measured_offset_is_taken_out(studio: Studio, tmp_path: Path, offset_ms:
     assert done.rest_ms == 0
     assert done.before is not None
     assert done.before.offset.offset_ms == offset_ms
+    assert done.left_out == ("the subtitles",)
     assert done.after.file == str(done.out)
     assert done.after.clip is not None
     assert done.after.clip.path == done.out

@@ -92,6 +92,7 @@ def _in_words(done: "FixReport") -> list[str]:
     lines = [] if done.before is None else [f"{done.source}: {sentence(done.before)}"]
     moved = "sound delayed" if done.applied_ms > 0 else "picture delayed"
     lines.append(f"{done.out}: written, {moved} by {abs(done.applied_ms):.0f} ms")
+    lines += [f"{done.out}: left out: {what}" for what in done.left_out]
     if done.after.status in ("in_sync", "out_of_sync"):
         verdict = f"{done.after.status.replace('_', ' ')}, {limits_in_words(done.after.verdict)}"
         lines.append(f"{done.out}: measured again: {side_in_words(done.rest_ms)}; {verdict}")
