@@ -76,9 +76,9 @@ class Identity:
             chin=eye_mouth + rng.uniform(0.66, 0.8),
             crown=rng.uniform(-1.4, -1.2),
             jaw=rng.uniform(2.1, 3.0),
-            brow=rng.uniform(0.30, 0.38),
+            brow=rng.uniform(0.29, 0.36),
             brow_size=rng.uniform(0.7, 1.3),
-            eye_size=rng.uniform(0.9, 1.12),
+            eye_size=rng.uniform(0.85, 1.05),
             mouth_width=rng.uniform(0.74, 0.9),
             lip_upper=rng.uniform(0.07, 0.13),
             lip_lower=rng.uniform(0.1, 0.18),
@@ -87,18 +87,18 @@ class Identity:
             skin=skin,
             lip=skin * rng.uniform(0.6, 0.86),
             lip_gloss=rng.uniform(0.0, 0.3),
-            hair=min(rng.uniform(18, 110) if rng.random() < 0.8 else rng.uniform(110, 190), 0.85 * skin),
+            hair=min(rng.uniform(18, 70) if rng.random() < 0.8 else rng.uniform(70, 150), 0.65 * skin),
             hairline=rng.uniform(0.7, 0.95),
             hair_length=rng.uniform(0.2, 0.5) if rng.random() < 0.55 else rng.uniform(1.0, 2.4),
             iris=rng.uniform(25, 70),
             teeth=min(skin * rng.uniform(0.95, 1.3), 225),
             cavity=skin * rng.uniform(0.1, 0.28),
-            beard=rng.uniform(0.15, 0.8) if bearded else 0.0,
-            moustache=rng.uniform(0.2, 0.8) if bearded or rng.random() < 0.06 else 0.0,
+            beard=rng.uniform(0.15, 0.6) if bearded else 0.0,
+            moustache=rng.uniform(0.2, 0.6) if bearded or rng.random() < 0.06 else 0.0,
             glasses=bool(rng.random() < 0.15),
             light_u=float(strength * np.cos(angle)),
             light_v=float(strength * np.sin(angle)) - 0.15,
-            contrast=rng.uniform(0.8, 1.15),
+            contrast=rng.uniform(1.1, 1.5),
             blemish=rng.uniform(0.005, 0.03),
         )
 
@@ -142,9 +142,11 @@ def _spot(u: F64, v: F64, at: tuple[float, float], size: tuple[float, float]) ->
     return np.asarray(np.exp(-(((u - at[0]) / size[0]) ** 2) - ((v - at[1]) / size[1]) ** 2))
 
 
-def smooth_noise(rng: np.random.Generator, rows: int, columns: int, cells: int) -> F64:
-    """Smooth random field (rows, columns), about -1 to 1, ``cells`` bumps along the longer side."""
-    steps = max(2, round(cells * rows / max(rows, columns))), max(2, round(cells * columns / max(rows, columns)))
+def smooth_noise(rng: np.random.Generator, rows: int, columns: int, cells: int | tuple[int, int]) -> F64:
+    """Smooth random field (rows, columns), about -1 to 1, ``cells`` bumps along the longer side or (down, across)."""
+    if isinstance(cells, int):
+        cells = round(cells * rows / max(rows, columns)), round(cells * columns / max(rows, columns))
+    steps = max(2, cells[0]), max(2, cells[1])
     coarse = rng.normal(size=(steps[0] + 1, steps[1] + 1))
 
     def weights(count: int, size: int) -> NDArray[Any]:
@@ -219,7 +221,7 @@ def paint_head(identity: Identity, detail: float) -> Texture:
     slope = np.gradient(edge, axis=0) * detail
     edge = np.where((v > identity.chin) | (v < identity.crown), -pixel, edge)
     face = _soft((edge - side) / np.sqrt(1 + np.minimum(slope**2, 100)), pixel)
-    strands = 1 + 0.12 * smooth_noise(rng, rows, columns, 60) + 0.1 * smooth_noise(rng, rows, columns, 14)
+    strands = 1 + 0.1 * smooth_noise(rng, rows, columns, (9, 90)) + 0.1 * smooth_noise(rng, rows, columns, (4, 24))
     hair_tone = identity.hair * strands * (1 - 0.25 * v / 2)
     # hair behind the head, then ears, then the face, then hair in front
     around = identity.half_width * 1.16
@@ -237,13 +239,16 @@ def paint_head(identity: Identity, detail: float) -> Texture:
         rng, rows, columns, 16
     )
     temple = (side > 0.9 * identity.half_width) & (v < 0.2)
-    front = np.maximum(_soft(line - v, 3 * pixel + 0.04), temple * _soft(side - 0.93 * edge, 0.08)) * alpha
+    front = (
+        np.maximum(_soft(line - v, 3 * pixel + 0.04), temple * _soft(side - 0.93 * edge, 0.08) * _soft(0.1 - v, 0.2))
+        * alpha
+    )
     tone = tone + front * (hair_tone - tone)
     # brows: an arch each
     brow_v = -identity.brow + 0.25 * (side - 0.45) ** 2 - 0.02 * (side - 0.5)
     thick = 0.055 * identity.brow_size * np.clip(1.4 - side, 0.4, 1)
     brow = _soft(thick - np.abs(v - brow_v), 0.03 + pixel) * _soft(side - 0.2, 0.06) * _soft(0.82 - side, 0.1)
-    tone = tone + 0.8 * brow * (min(identity.hair, 0.6 * identity.skin) - tone)
+    tone = tone + 0.85 * brow * (min(identity.hair, 0.4 * identity.skin) - tone)
     grain = np.clip(0.85 + 0.15 * smooth_noise(rng, rows, columns, 160), 0, 1)
     low = _soft(v - identity.eye_mouth + 0.35 - 0.5 * side**2, 0.3) * _soft(edge - side + 0.05, 0.1) * face
     bare = np.maximum(_spot(u, v, (0.0, identity.eye_mouth), (0.5, 0.2)), 0)

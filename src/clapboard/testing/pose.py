@@ -16,6 +16,10 @@ NOSE_DEPTH = 0.2
 """How much farther the nose stands out, in eye distances."""
 
 
+NOSE_TIP = 0.03
+"""What detectors call the tip of the nose is this far below its brightest spot, in eye distances."""
+
+
 def drift(rng: np.random.Generator, times_s: NDArray[Any], size: float, hz: tuple[float, float] = (0.05, 0.4)) -> F64:
     """Slow smooth movement (T,) within ``size`` of 0: a sum of three sines, so exact at any time."""
     rates, phases, parts = rng.uniform(*hz, 3), rng.uniform(0, 2 * np.pi, 3), rng.uniform(0.2, 1, 3)
@@ -85,7 +89,7 @@ def face_points(identity: Identity, shape: MouthShape, turn: F64) -> F64:
     half, corner = shape.half[:, 0, 0], shape.corner[:, 0, 0]
     face = np.zeros((count, 5, 2))
     face[:, 0, 0], face[:, 1, 0] = -0.5, 0.5
-    face[:, 2, 1] = identity.eye_nose
+    face[:, 2, 1] = identity.eye_nose + NOSE_TIP
     face[:, 3, 0], face[:, 4, 0] = -half, half
     face[:, 3:, 1] = (identity.eye_mouth + corner)[:, None]
     seen = face.copy()
