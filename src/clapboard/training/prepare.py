@@ -30,8 +30,8 @@ def extract(path: Path) -> dict[str, np.ndarray]:
     ------
     ClapboardError : the clip cannot be read, or shows no face for five frames
     """
-    from clapboard.media.probe import probe
     from clapboard.media.grid import on_grid
+    from clapboard.media.probe import probe
     from clapboard.media.read import read
     from clapboard.vision.mouths import MouthFinder
     from clapboard.vision.mtcnn import Mtcnn
