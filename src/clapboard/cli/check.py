@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clapboard import __version__
 from clapboard.cli.common import (
     AudioTrackOption,
     Hook,
@@ -110,4 +111,5 @@ def _failed(path: Path, profile: Profile, message: str) -> "Report":
     nan = float("nan")
     nothing = Offset(nan, nan, nan, np.zeros(0, np.float32), np.zeros(0), 0)
     verdict = Verdict(profile.name, *profile.limits_ms(0), "error")
-    return Report(str(path), None, nothing, (), verdict, Model("", ""), error=message)
+    versions = {"clapboard": __version__}
+    return Report(str(path), None, nothing, (), verdict, Model("", ""), error=message, versions=versions)

@@ -28,7 +28,7 @@ EXIT_INTERRUPTED: Final = 130
 EXIT_PIPE: Final = 141
 BAR_AFTER_S: Final = 1.0
 """Work that is shorter than this shows no bar (s)."""
-PLAIN_WIDTH: Final = 120
+PLAIN_WIDTH: Final = 200
 """Width of tables where there is no terminal to ask (characters)."""
 
 ProfileOption = Annotated[

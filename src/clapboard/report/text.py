@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from clapboard.report.printable import shown
 from clapboard.report.wording import limits_in_words, sentence
 from clapboard.timebase import FRAME_MS, clock, frames_of
-from clapboard.values import Offset, Report
+from clapboard.values import Offset, Report, TrackReport
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +52,7 @@ def face_table(report: Report) -> "Table":
     table.add_column("  face")
     for name in ("seen", "width", "speaking", "offset", "confidence"):
         table.add_column(name, justify="right")
-    table.add_column("")
+    table.add_column("", no_wrap=True, overflow="ellipsis")
     for track in report.tracks:
         offset = track.offset
         known = math.isfinite(offset.offset_ms)
@@ -63,7 +63,7 @@ def face_table(report: Report) -> "Table":
             _percent(track.speaking_share) if math.isfinite(track.speaking_share) else "-",
             f"{round(offset.offset_ms):+d} ms" if known else "-",
             f"{offset.confidence:.1f}" if math.isfinite(offset.confidence) else "-",
-            "decides" if track.decides else "; ".join(shown(reason) for reason in offset.reasons),
+            _role(track, report.offset),
         )
     return table
 
@@ -78,6 +78,13 @@ def write(report: Report, console: "Console", *, verbose: bool = False) -> None:
         console.print(line, soft_wrap=True)
     if report.tracks and (verbose or len(report.tracks) > 1):
         console.print(face_table(report))
+
+
+def _role(track: TrackReport, whole: Offset) -> str:
+    """Return whether a face decides, else the first thing that speaks against it."""
+    if track.decides:
+        return "decides" if whole.trusted else "best guess"
+    return shown(track.offset.reasons[0].split(":")[0]) if track.offset.reasons else ""
 
 
 def _offset_in_words(report: Report) -> str:
