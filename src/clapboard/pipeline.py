@@ -4,7 +4,7 @@ decode -> picture grid -> mouths -> picture embeddings   \
                                                           distances -> curves -> offset -> trust -> verdict
 decode -> log-mel rows ------------> sound embeddings    /
 
-Kept of a file: 80 bytes of features every 10 ms, half a kilobyte of embedding per frame and face, and one curve a second.
+Kept of a file: 80 bytes of features every 10 ms, half a kilobyte of embedding a frame and face, one curve a second.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""One offset for a file from all its faces: those whose lips match the sound decide, listeners never enter an average."""
+"""One offset for a file from all its faces: those whose lips match the sound decide, listeners enter no average."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,8 +1,8 @@
 """Reasons not to believe an offset, and the probability that it is right within one frame.
 
-A short piece of speech has deep minima by chance, so depth alone says little: the probability weighs how much deeper the
-lowest point is than the next best place, and over how much speech. Its weights are fitted with the model, on people that
-the model did not learn from, with as many pieces that have somebody else's voice.
+A short piece of speech has deep minima by chance, so depth alone says little: the probability weighs how much deeper
+the lowest point is than the next best place, and over how much speech. Its weights are fitted with the model, on people
+that the model did not learn from, with as many pieces that have somebody else's voice.
 """
 
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ def p_within_frame(of: Offset, bias: float, weights: Mapping[str, float]) -> flo
 
 
 def parts_of(of: Curves, seconds: float = PART_S) -> list[Curves]:
-    """The blocks in groups with at least ``seconds`` of speech each, in the order of time; a short rest joins the last."""
+    """Blocks in groups with at least ``seconds`` of speech each, in the order of time; a short rest joins the last."""
     target, groups, group, speech = seconds * PICTURE_HZ, list[list[int]](), list[int](), 0.0
     for index, windows in enumerate(of.windows):
         group.append(index)

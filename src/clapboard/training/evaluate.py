@@ -68,7 +68,6 @@ def table(found: Sequence[Piece]) -> str:
     cells = []
     for seconds in sorted({p.seconds for p in found}):
         errors = np.abs([p.offset.offset_ms for p in found if p.seconds == seconds])
-        cells.append(
-            f"{seconds:g} s: {np.mean(errors <= 40):.1%} within 40 ms, median {np.median(errors):.0f} ms of {len(errors)}"
-        )
+        right, median = np.mean(errors <= 40), np.median(errors)
+        cells.append(f"{seconds:g} s: {right:.1%} within 40 ms, median {median:.0f} ms of {len(errors)}")
     return "; ".join(cells)

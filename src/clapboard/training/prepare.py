@@ -24,7 +24,9 @@ from clapboard.values import Audio, Crops, Frame
 def extract(path: Path) -> dict[str, np.ndarray]:
     """Longest face track of a clip and all its sound.
 
-    ``images`` (T, 64, 64) uint8, ``time_s`` (T,), ``samples`` (N,) int16, ``start_s`` (). Samples are at 16 kHz; gaps in the sound are filled with zeros.
+    Returns
+    -------
+    images (T, 64, 64) uint8, time_s (T,), samples (N,) int16 at 16 kHz with zeros in gaps, start_s () of the first one
 
     Raises
     ------
