@@ -3,9 +3,11 @@
 import io
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from rich.console import Console
 
 from clapboard.report import text
 from clapboard.report.printable import shown
-from clapboard.report.record import _text, to_json
+from clapboard.report.record import _text, record, to_json
 from clapboard.report.wording import sentence
 from clapboard.values import Report
 
@@ -33,11 +35,11 @@ def parsed(report: Report) -> dict[str, object]:
 
     line = to_json(report)
     assert "\n" not in line
-    record = json.loads(line, parse_constant=refuse)
+    found = json.loads(line, parse_constant=refuse)
     line.encode("ascii")
-    json.dumps(record, ensure_ascii=False).encode("utf-8")
-    assert isinstance(record, dict)
-    return record
+    json.dumps(found, ensure_ascii=False).encode("utf-8")
+    assert isinstance(found, dict)
+    return found
 
 
 def printed(report: Report, **how: bool) -> str:
@@ -58,6 +60,15 @@ def test_record_of_a_file_that_is_out_of_sync(make_report: Make) -> None:
     assert found["profile"] == {"name": "ebu-r37", "max_lead_ms": 40, "max_lag_ms": 60}
     assert found["model"] == {"name": "clapboard-s", "sha256": "ab" * 32}
     assert found["error"] is None
+
+
+def test_every_key_is_documented(make_report: Make) -> None:
+    """``docs/json.md`` names exactly the keys that there are, for a file and for a face."""
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    found = record(make_report())
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(found)
+    faces = page.split("Each of `tracks` has")[1]
+    assert set(re.findall(r"`(\w+)`", faces)) == set(found["tracks"][0])
 
 
 def test_late_sound(make_report: Make) -> None:
