@@ -20,6 +20,10 @@ _HOMES = {
     "Articulation": "articulation",
     "Lips": "articulation",
     "speak": "articulation",
+    "ClipTruth": "clips",
+    "Talk": "clips",
+    "make_clip": "clips",
+    "talking_arrays": "clips",
     "crop_mouths": "crops",
     "mouth_crops": "crops",
     "Actor": "face",
@@ -27,7 +31,7 @@ _HOMES = {
     "true_landmarks": "face",
     "Identity": "identity",
     "Speaker": "speaker",
-    "voice": "voice",
+    "voice": "synthesis",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605

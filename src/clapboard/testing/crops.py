@@ -11,7 +11,7 @@ from clapboard.testing.identity import Identity, Texture, paint_head
 from clapboard.testing.mouth import MouthShape, jaw_drop, mouth_shape, paint_mouth
 from clapboard.testing.pose import drift, face_points, nose_shift, turned
 from clapboard.testing.speaker import STREAM_CROP, Speaker, generator
-from clapboard.testing.voice import voice
+from clapboard.testing.synthesis import voice
 from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ
 from clapboard.values import F32, F64
 

@@ -119,15 +119,16 @@ class Texture:
         """Return luma and opacity at any points (any shape), between texels by straight lines."""
         across = np.clip((u - np.float32(LEFT)) * np.float32(self.detail) - np.float32(0.5), 0, self.columns - 2)
         down = np.clip((v - np.float32(TOP)) * np.float32(self.detail) - np.float32(0.5), 0, self.rows - 2)
-        column, row = across.astype(np.int32), down.astype(np.int32)
-        right, below = across - column, down - row
-        index = row * np.int32(self.columns) + column
-        values = self.values
-        upper = values[index]
-        upper += right * (values[index + 1] - upper)
-        index += np.int32(self.columns)
-        lower = values[index]
-        lower += right * (values[index + 1] - lower)
+        column, row = across.astype(np.intp), down.astype(np.intp)
+        right, below = (across - column).astype(np.float32), (down - row).astype(np.float32)
+        row *= self.columns
+        row += column
+        take = self.values.take
+        upper = take(row)
+        upper += right * (take(row + 1) - upper)
+        row += self.columns
+        lower = take(row)
+        lower += right * (take(row + 1) - lower)
         upper += below * (lower - upper)
         return np.ascontiguousarray(upper.real), np.ascontiguousarray(upper.imag)
 
