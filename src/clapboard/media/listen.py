@@ -14,20 +14,21 @@ from clapboard.timebase import SAMPLE_RATE_HZ
 from clapboard.values import F32, Audio
 
 
-class Listener:
-    """Places, mixes and resamples the audio frames of one stream.
+class Resampler:
+    """Places the audio frames of one stream and brings them to one rate, layout and format.
 
     Mixing down is libswresample's (ITU-R BS.775 weights: centre and sides at -3 dB against left and right),
-    normalised so that the sum cannot clip; layouts that it does not know are averaged. The resampler adds no delay:
+    normalised so that the sum cannot clip; layouts that it does not know are averaged. Resampling adds no delay:
     sample 0 of a run is at the time of the first sample that went in.
 
     Parameters
     ----------
+    sample_format, layout, rate_hz : what is wanted, by FFmpeg's names
     fallback_s : start of the sound where no frame has a timestamp, s
-    rate_hz : rate of the result
     """
 
-    def __init__(self, fallback_s: float = 0.0, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    def __init__(self, sample_format: str, layout: str, rate_hz: int, fallback_s: float = 0.0) -> None:
+        self._wanted = (sample_format, layout, rate_hz)
         self._rate_hz = rate_hz
         self._placer = Placer(fallback_s)
         self._resampler: AudioResampler | None = None
@@ -35,56 +36,72 @@ class Listener:
         self._start_s = 0.0
         self._emitted = 0
 
-    def push(self, frame: AudioFrame) -> Iterator[Audio]:
-        """Take one decoded frame; give back the sound that can be placed by now."""
+    def push(self, frame: Any) -> Iterator[tuple[Any, float]]:
+        """Take one decoded frame; give back the frames that are ready, with the time of their first sample, s."""
         for placed in self._placer.push(frame):
             yield from self._take(placed)
 
-    def flush(self) -> Iterator[Audio]:
-        """Give back what is left and end the run."""
+    def flush(self) -> Iterator[tuple[Any, float]]:
+        """Give back what is left."""
         for placed in self._placer.flush():
             yield from self._take(placed)
         yield from self._end_run()
 
-    def _take(self, placed: Placed) -> Iterator[Audio]:
+    def _take(self, placed: Placed) -> Iterator[tuple[Any, float]]:
         """Hand one frame to the resampler, a new one where a run starts."""
-        if placed.fresh:
+        frame = placed.frame
+        if placed.fresh or self._resampler is None:
             yield from self._end_run()
-            self._start_s, self._emitted = placed.start_s, 0
+            self._start_s, self._emitted, self._averages = placed.start_s, 0, False
             self._resampler = self._new_resampler()
-            self._averages = False
-        yield from self._resample(placed.frame)
-
-    def _resample(self, frame: AudioFrame) -> Iterator[Audio]:
-        """Mix and resample one frame."""
-        assert self._resampler is not None
         frame.pts = None  # the count places the sound, not the filter
         if not self._averages:
             try:
-                yield from self._blocks(self._resampler.resample(frame))
+                yield from self._timed(self._resampler.resample(frame))
                 return
             except (FFmpegError, ValueError):  # no matrix for this layout
                 self._resampler = self._new_resampler()
                 self._averages = True
-        yield from self._blocks(self._resampler.resample(_average(frame)))
+        yield from self._timed(self._resampler.resample(_average(frame)))
 
     def _new_resampler(self) -> AudioResampler:
         """A resampler for whatever comes first."""
-        return AudioResampler("flt", "mono", self._rate_hz, options={"rematrix_maxval": "1.0"})
+        return AudioResampler(*self._wanted, options={"rematrix_maxval": "1.0"})
 
-    def _end_run(self) -> Iterator[Audio]:
+    def _end_run(self) -> Iterator[tuple[Any, float]]:
         """Get the last samples out of the resampler."""
         if self._resampler is not None:
-            yield from self._blocks(self._resampler.resample(None))
+            yield from self._timed(self._resampler.resample(None))
             self._resampler = None
 
-    def _blocks(self, frames: list[AudioFrame]) -> Iterator[Audio]:
-        """Values of resampled frames, each placed by the count of samples before it."""
+    def _timed(self, frames: list[Any]) -> Iterator[tuple[Any, float]]:
+        """Each frame with its time, by the count of samples before it."""
         for frame in frames:
+            if frame is not None and frame.samples:
+                yield frame, self._start_s + self._emitted / self._rate_hz
+                self._emitted += frame.samples
+
+
+class Listener:
+    """The sound of one stream as values: one channel, at the rate of the networks."""
+
+    def __init__(self, fallback_s: float = 0.0, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+        self._rate_hz = rate_hz
+        self._resampler = Resampler("flt", "mono", rate_hz, fallback_s)
+
+    def push(self, frame: Any) -> Iterator[Audio]:
+        """Take one decoded frame; give back the sound that can be placed by now."""
+        return self._values(self._resampler.push(frame))
+
+    def flush(self) -> Iterator[Audio]:
+        """Give back what is left."""
+        return self._values(self._resampler.flush())
+
+    def _values(self, timed: Iterator[tuple[Any, float]]) -> Iterator[Audio]:
+        """Copy samples out of frames."""
+        for frame, start_s in timed:
             samples: F32 = np.array(frame.to_ndarray()[0], np.float32)
-            if len(samples):
-                yield Audio(samples, self._rate_hz, self._start_s + self._emitted / self._rate_hz)
-                self._emitted += len(samples)
+            yield Audio(samples, self._rate_hz, start_s)
 
 
 def _average(frame: Any) -> AudioFrame:

@@ -9,7 +9,7 @@ import av
 import av.error
 import numpy as np
 
-from clapboard.errors import MediaError, UsageError
+from clapboard.errors import MediaError, NoAudioError, UsageError
 from clapboard.media.source import MAX_PIXELS, open_media
 from clapboard.values import Clip, Stream
 
@@ -77,6 +77,24 @@ def fraction(value: Any) -> Fraction:
     if not value or not value.denominator:
         return Fraction(0)
     return Fraction(value.numerator, value.denominator)
+
+
+def audio_streams(path: Path, container: Any, track: int | None = None) -> list[int]:
+    """Indices of the audio streams of an opened file: all, or one of them counted from 0.
+
+    Raises
+    ------
+    NoAudioError : there is none
+    UsageError : there is no such track
+    """
+    found = [stream.index for stream in container.streams if stream.type == "audio"]
+    if not found:
+        raise NoAudioError(f"{path}: has no sound")
+    if track is None:
+        return found
+    if not 0 <= track < len(found):
+        raise UsageError(f"{path}: has no audio track {track}; it has {len(found)}, counted from 0")
+    return [found[track]]
 
 
 def is_cover(stream: Any) -> bool:

@@ -174,7 +174,7 @@ class _Pictures:
 
     def decode(self, packet: Any) -> Iterator[Frame]:
         """Frames that this packet completes."""
-        for frame in _decoded(packet):
+        for frame in decoded(packet):
             if frame.pts is not None:
                 time_s = float(frame.pts * frame.time_base)
             else:  # a frame without timestamp follows its predecessor
@@ -205,7 +205,7 @@ class _Sounds:
 
     def decode(self, packet: Any) -> Iterator[Audio]:
         """Blocks that this packet completes."""
-        for frame in _decoded(packet):
+        for frame in decoded(packet):
             yield from self._listener.push(frame)
         if packet.size == 0:
             yield from self._listener.flush()
@@ -216,7 +216,7 @@ class _Sounds:
         return NoAudioError(f"{self._clip.path}: nothing of its sound ({codec}) can be decoded")
 
 
-def _decoded(packet: Any) -> list[Any]:
+def decoded(packet: Any) -> list[Any]:
     """Frames of one packet; none where it is damaged."""
     try:
         return list(packet.decode())

@@ -68,6 +68,15 @@ def open_media(path: str | Path) -> Iterator[Any]:
         yield container
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Tell of an input that breaks off in the middle as what it is."""
+    try:
+        yield
+    except (av.error.InvalidDataError, av.error.EOFError) as error:
+        raise MediaError(f"{path}: is damaged and cannot be copied; decode it first") from error
+
+
 def _require_file(path: Path) -> None:
     """Refuse what is not a readable file with something in it."""
     try:

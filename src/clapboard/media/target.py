@@ -70,13 +70,13 @@ def whole_file(target: Path, *, source: Path | None = None, overwrite: bool = Fa
         _require_new(target, source, overwrite)
         part.replace(target)
     except av.error.FFmpegError as error:
-        raise MediaError(f"{target}: cannot be written ({error.strerror or error})") from error
+        raise MediaError(f"{target}: cannot be written ({error.strerror or error}); try .mkv") from error
     finally:
         part.unlink(missing_ok=True)
 
 
 @contextmanager
-def open_target(part: Path, muxer: str) -> Iterator[Any]:
+def open_target(part: Path, muxer: str, options: dict[str, str] | None = None) -> Iterator[Any]:
     """Open a file for writing and close it at the end, also when writing fails half way.
 
     Yields
@@ -84,8 +84,8 @@ def open_target(part: Path, muxer: str) -> Iterator[Any]:
     container : ``av.container.OutputContainer``
     """
     # edit lists of mp4 count in this clock; at the usual 1000 Hz, starts are cut to whole milliseconds
-    options = {"movie_timescale": str(MOVIE_HZ)} if muxer in ("mp4", "mov") else {}
-    out = av.open(f"file:{part}", "w", format=muxer, container_options=options)
+    clock = {"movie_timescale": str(MOVIE_HZ)} if muxer in ("mp4", "mov") else {}
+    out = av.open(f"file:{part}", "w", format=muxer, container_options=clock | (options or {}))
     try:
         yield out
     except BaseException:
