@@ -121,3 +121,20 @@ def test_more_faces_to_pick_from_need_a_clearer_match() -> None:
         WEIGHTS,
     )
     assert crowd.faces[0].p_within_frame < alone.p_within_frame
+
+
+def test_of_two_faces_seen_together_only_one_has_the_voice() -> None:
+    """Protects dialogues: a listener whose stray minimum lies right is still not counted as speech."""
+    speaker, listener = made([-0.2] * 10, 0.3), made([-0.2] * 10, 0.15, seed=1)
+    later = made([-0.2] * 10, 0.25, seed=2, start_s=10)
+    decision = decide([Face(0, listener, True), Face(1, speaker, True), Face(2, later, True)], BIAS, WEIGHTS)
+    assert decision.deciders == {1, 2}
+    assert decision.offset.windows == 500
+
+
+def test_shots_that_meet_within_a_second_are_not_seen_together() -> None:
+    """Protects cuts: two shots that share a second of the clock, one after the other, both count."""
+    first, second = made([-0.2] * 5, 0.3), made([-0.2] * 5, 0.28, seed=1, start_s=4)
+    first.seen[-1], second.seen[0] = 12, 13
+    decision = decide([Face(0, first, True), Face(1, second, True)], BIAS, WEIGHTS)
+    assert decision.deciders == {0, 1}

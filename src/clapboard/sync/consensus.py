@@ -8,8 +8,8 @@ import numpy as np
 from clapboard.sync.distance import Curves, join
 from clapboard.sync.search import offset_of
 from clapboard.sync.trust import DISAGREE_MS, MIN_WINDOWS, judge
-from clapboard.timebase import FRAME_MS
-from clapboard.values import Offset
+from clapboard.timebase import FRAME_MS, PICTURE_HZ
+from clapboard.values import F64, Offset
 
 AGREE_MS = 1.5 * FRAME_MS
 """A face within this of the common offset speaks for it."""
@@ -37,10 +37,28 @@ class Decision:
     deciders: frozenset[int]
 
 
+def _seen(faces: Sequence[Face]) -> tuple[F64, F64]:
+    """Start of each block of time that any face is seen in, (B,) s, and windows seen there by each, (faces, B)."""
+    starts = np.unique(np.round(np.concatenate([f.curves.time_s for f in faces]), 3))
+    seen = np.zeros((len(faces), len(starts)))
+    for row, face in enumerate(faces):
+        np.add.at(seen[row], np.searchsorted(starts, np.round(face.curves.time_s, 3)), face.curves.seen)
+    return starts, seen
+
+
 def most_at_once(faces: Sequence[Face]) -> int:
-    """The largest number of faces with windows in the same block of time."""
-    blocks = [set(np.round(f.curves.time_s * 1000).astype(int)) for f in faces]
-    return max((sum(block in other for other in blocks) for own in blocks for block in own), default=0)
+    """The largest number of faces in view at one time, judged by the windows of each second: 25 are one face."""
+    if not faces:
+        return 0
+    return max(1, round(float(_seen(faces)[1].sum(0).max()) / PICTURE_HZ))
+
+
+def together(one: Face, other: Face) -> bool:
+    """Whether two faces share the screen for more than a fifth of the time of the shorter one."""
+    seen = _seen([one, other])[1]
+    # Where a second has more windows than one face can give, both were in view for that many.
+    shared = np.maximum(seen.sum(0) - PICTURE_HZ, 0).sum()
+    return bool(shared > 0.2 * seen.sum(1).min())
 
 
 def decide(faces: Sequence[Face], bias: float, weights: Mapping[str, float]) -> Decision:
@@ -58,13 +76,13 @@ def decide(faces: Sequence[Face], bias: float, weights: Mapping[str, float]) -> 
     bias -= float(np.log(max(most_at_once(faces), 1)))
     own = {f.number: judge(f.curves, offset_of(f.curves), bias, weights, moves=f.moves) for f in faces}
     everyone = join([f.curves for f in faces])
-    together = judge(everyone, offset_of(everyone), bias, weights, moves=any(f.moves for f in faces))
+    at_large = judge(everyone, offset_of(everyone), bias, weights, moves=any(f.moves for f in faces))
     moving = [f for f in faces if f.moves] or list(faces)
     best = max(moving, key=lambda f: (own[f.number].p_within_frame, own[f.number].windows))
-    common = max(own[best.number], together, key=lambda o: (o.p_within_frame, o.windows))
+    common = max(own[best.number], at_large, key=lambda o: (o.p_within_frame, o.windows))
     chosen: list[Face] = []
     for _ in range(ROUNDS):
-        joined = [f for f in moving if _speaks_for(own[f.number], common)] or [best]
+        joined = _one_at_a_time([f for f in moving if _speaks_for(own[f.number], common)], own) or [best]
         if joined == chosen:
             break
         chosen = joined
@@ -80,6 +98,15 @@ def _speaks_for(own: Offset, common: Offset) -> bool:
     """Whether a face's own minimum lies where the common one does and is deep enough for a speaker's."""
     near = abs(own.offset_ms - common.offset_ms) <= AGREE_MS
     return bool(near and own.windows >= MIN_WINDOWS // 3 and own.confidence >= LISTENER_DEPTH * common.confidence)
+
+
+def _one_at_a_time(faces: Sequence[Face], own: Mapping[int, Offset]) -> list[Face]:
+    """Of faces seen together only the one with the deepest minimum: one voice has one mouth."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda f: -own[f.number].confidence * own[f.number].windows):
+        if not any(together(face, other) for other in kept):
+            kept.append(face)
+    return sorted(kept, key=lambda f: f.number)
 
 
 def _contradiction(others: Sequence[Offset], common: Offset) -> str:

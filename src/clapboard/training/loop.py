@@ -56,7 +56,7 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     warm = recipe.warm_up * recipe.steps
     if step < warm:
         return recipe.learning_rate * (step + 1) / warm
-    return recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * (step - warm) / (recipe.steps - warm)))
+    return float(recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * (step - warm) / (recipe.steps - warm))))
 
 
 def neighbours(recipe: Recipe, step: int) -> int:
