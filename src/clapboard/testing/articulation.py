@@ -89,7 +89,8 @@ class Articulation:
 
     def at(self, times_s: Sequence[float] | NDArray[Any]) -> Lips:
         """Return the lips at any times (T,), s, by straight lines between the points; the ends are held."""
-        where = (np.asarray(times_s, np.float64) - self.start_s) * self.rate_hz
+        # to a nanosecond: else lips part in the last bit of a closure's end
+        where = np.round((np.asarray(times_s, np.float64) - self.start_s) * self.rate_hz, 6)
         grid = np.arange(len(self.opening))
         names = ("opening", "spread", "protrusion", "press", "tuck", "tongue")
         return Lips(*(np.interp(where, grid, getattr(self, name)).astype(np.float32) for name in names))
@@ -215,6 +216,7 @@ def _voice_curves(phrases: Sequence[Phrase], gestures: Sequence[Gesture], raw: F
     """Return voicing, breath, noise, its spectrum, and murmur; ``raw`` is the opening before the speaker's size."""
     zeros = np.zeros(len(time_s))
     step, stress, breath, hiss, burst, murmur = (zeros.copy() for _ in range(6))
+    way = zeros + 1  # nothing but the voice's murmur gets out of a closed mouth
     noise_hz, noise_width_hz = zeros + 2000, zeros + 1000
     for phrase in phrases:
         voice_from = -np.inf
@@ -225,7 +227,7 @@ def _voice_curves(phrases: Sequence[Phrase], gestures: Sequence[Gesture], raw: F
             step[start:last] = phone.voiced
             stress[first:last] = sound.stress
             if phone.kind in ("nasal", "stop"):
-                murmur[first:last] = 1
+                murmur[first:last], way[first : last + 1] = 1, 0
             if phone.noise:
                 until = last + (25 if phone.kind == "stop" else 0)
                 noise_hz[first:until], noise_width_hz[first:until] = phone.noise_hz, phone.noise_width_hz
@@ -256,8 +258,8 @@ def _voice_curves(phrases: Sequence[Phrase], gestures: Sequence[Gesture], raw: F
     voicing = _smooth(step, 0.012) * loudness * np.clip(_smooth(stress, 0.05), 0.6, 1.2)
     return {
         "voicing": voicing,
-        "breath": _smooth(breath, 0.012) * (0.4 + 0.6 * loudness),
-        "noise": _smooth(hiss, 0.03) + burst,
+        "breath": _smooth(breath, 0.012) * way * (0.4 + 0.6 * loudness),
+        "noise": (_smooth(hiss, 0.03) + burst) * way,
         "noise_hz": noise_hz,
         "noise_width_hz": noise_width_hz,
         "murmur": _smooth(murmur, 0.006),
@@ -291,10 +293,11 @@ def speak(
     if not duration_s > 0:
         raise UsageError(f"duration_s must be positive, not {duration_s}")
     speaker = speaker or Speaker.from_seed(seed)
-    start_s, end_s = -float(lead_s), duration_s + lead_s
+    start_s, end_s = -round(lead_s * CURVE_HZ) / CURVE_HZ, duration_s + lead_s
     rng = generator(seed, STREAM_SPEECH, 0)
     phrases, gestures = write_script(rng, speaker, start_s, end_s, talking=talking, quiet=quiet)
-    time_s = start_s + np.arange(round((end_s - start_s) * CURVE_HZ) + 1) / CURVE_HZ
+    # whole milliseconds, as the bounds of sounds are, so that the two compare exactly
+    time_s = np.arange(round(start_s * CURVE_HZ), round(end_s * CURVE_HZ) + 1) / CURVE_HZ
     raw = _opening_keys(phrases, gestures, speaker, start_s).draw(time_s)
     lips = {name: np.zeros(len(time_s)) for name in ("press", "tuck", "tongue")}
     for sound in (sound for phrase in phrases for sound in phrase.sounds):
