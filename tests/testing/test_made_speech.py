@@ -44,7 +44,7 @@ def test_lips_are_shut_exactly_while_p_b_m_are_held(seed: int) -> None:
             assert curves.at([sound.end_s + 0.01]).opening[0] > 0, sound
 
 
-@pytest.mark.parametrize("seed", [1, 2, 4, 7])
+@pytest.mark.parametrize("seed", [1, 4, 7, 9])
 def test_the_burst_of_p_comes_when_the_lips_part_and_not_before(seed: int) -> None:
     """Time t in the lips is time t in the sound, to a millisecond."""
     speaker = Speaker.from_seed(seed)
