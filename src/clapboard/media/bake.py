@@ -147,7 +147,8 @@ class _Baker:
         self._delay_s = delay_s
         self._base_s = float(base_s)
         self._from_zero = from_zero  # avi: streams have no start times
-        self._resampler = Resampler(plan.sample_format, plan.layout, plan.rate_hz)
+        self._format = plan.sample_format.removesuffix("p")  # PyAV cannot read eight planes or more
+        self._resampler = Resampler(self._format, plan.layout, plan.rate_hz)
         self._start_s = 0.0  # time of the first sample in the source, where the new stream starts too
         self._first = 0  # that, in samples on the clock of the new file
 
@@ -185,8 +186,8 @@ class _Baker:
         """Encode nothing, that long."""
         while samples > 0:
             count = min(samples, SILENCE_CHUNK)
-            frame = av.AudioFrame(format=self._plan.sample_format, layout=self._plan.layout, samples=count)
-            quiet = b"\x80" if self._plan.sample_format.startswith("u8") else b"\x00"
+            frame = av.AudioFrame(format=self._format, layout=self._plan.layout, samples=count)
+            quiet = b"\x80" if self._format == "u8" else b"\x00"
             for plane in frame.planes:
                 plane.update(quiet * plane.buffer_size)
             yield from self._encode(frame)
@@ -202,12 +203,10 @@ class _Baker:
 
 
 def _without(frame: Any, samples: int) -> Any:
-    """A frame without its first samples; None when nothing is left."""
+    """An interleaved frame without its first samples; None when nothing is left."""
     if samples >= frame.samples:
         return None
-    values = frame.to_ndarray()
-    begin = samples if frame.format.is_planar else samples * frame.layout.nb_channels
-    kept = np.ascontiguousarray(values[:, begin:])
+    kept = np.ascontiguousarray(frame.to_ndarray()[:, samples * frame.layout.nb_channels :])
     return av.AudioFrame.from_ndarray(kept, format=frame.format.name, layout=frame.layout.name)
 
 

@@ -29,7 +29,7 @@ _CODECS = {
 }
 _OPTIONS: dict[str, dict[str, str]] = {
     "libx264": {"preset": "veryfast", "crf": "20"},
-    "libx265": {"preset": "ultrafast", "crf": "22"},
+    "libx265": {"preset": "ultrafast", "crf": "22", "x265-params": "log-level=error"},
     "libvpx": {"deadline": "realtime", "cpu-used": "8", "crf": "20", "b": "2M"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "30", "b": "0"},
     "mpeg2video": {"qscale": "3", "flags": "+qscale", "global_quality": str(3 * 118)},
@@ -206,7 +206,8 @@ def _audio_stream(out: Any, codec: str, samples: F32, rate_hz: int) -> Any:
 
 def _encode_sound(stream: Any, samples: F32, rate_hz: int, start_s: float) -> Iterator[Any]:
     """Packets of all samples; negative timestamps hold what an encoder puts in front."""
-    planes = np.ascontiguousarray(samples.reshape(len(samples), -1).T, np.float32)
+    # interleaved: PyAV cannot take exactly eight planes
+    table = np.ascontiguousarray(samples.reshape(len(samples), -1), np.float32)
     tick = Fraction(1, stream.codec_context.sample_rate)
     stream.codec_context.time_base = tick
     start = round(start_s / tick)
@@ -218,9 +219,9 @@ def _encode_sound(stream: Any, samples: F32, rate_hz: int, start_s: float) -> It
                 setattr(packet, name, None if value is None else value + start)
             yield packet
 
-    for begin in range(0, planes.shape[1], CHUNK):
-        chunk = np.ascontiguousarray(planes[:, begin : begin + CHUNK])
-        frame = av.AudioFrame.from_ndarray(chunk, format="fltp", layout=stream.codec_context.layout)
+    for begin in range(0, len(table), CHUNK):
+        chunk = table[begin : begin + CHUNK].reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(chunk, format="flt", layout=stream.codec_context.layout)
         frame.sample_rate, frame.pts, frame.time_base = rate_hz, begin, Fraction(1, rate_hz)
         yield from moved(stream.encode(frame))
     yield from moved(stream.encode(None))

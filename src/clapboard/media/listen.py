@@ -32,7 +32,7 @@ class Resampler:
         self._rate_hz = rate_hz
         self._placer = Placer(fallback_s)
         self._resampler: AudioResampler | None = None
-        self._averages = False
+        self._average: _Average | None = None
         self._start_s = 0.0
         self._emitted = 0
 
@@ -52,17 +52,18 @@ class Resampler:
         frame = placed.frame
         if placed.fresh or self._resampler is None:
             yield from self._end_run()
-            self._start_s, self._emitted, self._averages = placed.start_s, 0, False
+            self._start_s, self._emitted, self._average = placed.start_s, 0, None
             self._resampler = self._new_resampler()
         frame.pts = None  # the count places the sound, not the filter
-        if not self._averages:
+        if self._average is None:
             try:
                 yield from self._timed(self._resampler.resample(frame))
                 return
             except (FFmpegError, ValueError):  # no matrix for this layout
                 self._resampler = self._new_resampler()
-                self._averages = True
-        yield from self._timed(self._resampler.resample(_average(frame)))
+                self._average = _Average()
+        for mixed in self._average(frame):
+            yield from self._timed(self._resampler.resample(mixed))
 
     def _new_resampler(self) -> AudioResampler:
         """A resampler for whatever comes first."""
@@ -104,19 +105,17 @@ class Listener:
             yield Audio(samples, self._rate_hz, start_s)
 
 
-def _average(frame: Any) -> AudioFrame:
+class _Average:
     """Plain mean of all channels, for layouts that nobody named."""
-    values: NDArray[Any] = frame.to_ndarray()
-    channels = frame.layout.nb_channels
-    if not frame.format.is_planar:
-        values = values.reshape(-1, channels).T
-    if values.dtype == np.uint8:
-        mixed = (values.astype(np.float32).mean(axis=0) - 128) / 128
-    elif values.dtype.kind == "i":
-        mixed = values.astype(np.float64).mean(axis=0) / -float(np.iinfo(values.dtype).min)
-    else:
-        mixed = values.mean(axis=0)
-    out = AudioFrame.from_ndarray(np.ascontiguousarray(mixed[None, :], np.float32), format="flt", layout="mono")
-    out.sample_rate = frame.sample_rate
-    out.time_base = frame.time_base
-    return out
+
+    def __init__(self) -> None:
+        self._interleave = AudioResampler("flt")  # PyAV cannot read eight planes or more
+
+    def __call__(self, frame: Any) -> Iterator[Any]:
+        """Frames of one channel."""
+        for table in self._interleave.resample(frame):
+            channels = table.layout.nb_channels
+            mixed: NDArray[np.float32] = table.to_ndarray().reshape(-1, channels).mean(axis=1, dtype=np.float32)
+            out = AudioFrame.from_ndarray(mixed[None, :], format="flt", layout="mono")
+            out.sample_rate, out.time_base = table.sample_rate, table.time_base
+            yield out
