@@ -41,7 +41,8 @@ def test_rotation_is_applied(tmp_path: Path, turn: int, bright: tuple[slice, sli
     frame = first_frame(path)
     assert probe(path).rotation_deg == turn
     assert frame.image.shape == ((HEIGHT, WIDTH) if turn % 180 == 0 else (WIDTH, HEIGHT))
-    assert frame.image[bright].mean() > 180 > 100 > frame.image.mean() - 40
+    assert frame.image[bright].mean() > 180
+    assert frame.image.min() < 60
     rows, columns = frame.thumbnail.shape[:2]
     assert (rows < columns) == (turn % 180 == 0)
     assert frame.thumbnail[: rows // 3, :, 0].mean() == pytest.approx(
@@ -117,7 +118,7 @@ def test_any_pixel_format(tmp_path: Path, pixel_format: str, codec: str) -> None
     """8 to 16 bits, any chroma, RGB, gray: the picture is the same picture."""
     ramp = np.tile(np.linspace(30, 220, WIDTH).astype(np.uint8), (HEIGHT, 1))
     path = tmp_path / "ramp.mkv"
-    write_clip(path, [ramp] * 2, 25, video_codec=codec, pixel_format=pixel_format)
+    write_clip(path, [ramp] * 8, 25, video_codec=codec, pixel_format=pixel_format)
     image = first_frame(path).image
     full = pixel_format == "gray"  # nothing is converted, so full range stays
     expected = ramp.astype(float) if full else 16 + ramp * (219 / 255)
@@ -160,7 +161,9 @@ def test_image_outlives_the_file(tmp_path: Path) -> None:
     """A view keeps what it looks at alive: pictures kept until the end are still the same pictures."""
     _, frames, _ = decode(flash_and_beep(tmp_path / "clip.mp4"))
     levels = [float(frame.image.mean()) for frame in frames]
-    assert sorted(levels)[-2] < 40 < 200 < max(levels)
+    *dark, white = sorted(levels)
+    assert white > 200
+    assert max(dark) < 40
 
 
 def test_nothing_is_kept_while_reading(tmp_path: Path) -> None:

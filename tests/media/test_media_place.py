@@ -89,7 +89,7 @@ def test_drift_is_followed(ppm: int) -> None:
 
 def test_many_gaps_in_a_row() -> None:
     """Lost packets every few frames: each piece is placed on its own."""
-    gaps = {index: 0.06 for index in range(3, 100, 3)}
+    gaps = dict.fromkeys(range(3, 100, 3), 0.06)
     times = true_times(100, 960, 0.0, gaps)
     placed = place([SoundFrame(960, round(time * 1000)) for time in times])
     assert [p.start_s for p in placed] == pytest.approx(times, abs=1e-3)

@@ -108,7 +108,7 @@ def write_clip(
                     sounds = _encode_sound(audio, samples, sample_rate_hz, starts[1])
                 for packet in _by_time(pictures, sounds):
                     out.mux(packet)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             if isinstance(error, UsageError):
                 raise
             raise MediaError(f"{target}: cannot be encoded ({error})") from error
