@@ -19,7 +19,6 @@ from clapboard.vision.detect import overlap
 from clapboard.vision.mtcnn import Mtcnn, box_of
 
 
-
 def conv(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Plain convolution of (h, w, c) without padding."""
     windows = sliding_window_view(x, kernel.shape[:2], axis=(0, 1))
@@ -90,7 +89,7 @@ def test_faces_of_all_sizes_and_tilts_are_found(mtcnn: Mtcnn, width_px: int, rol
     """From 40 px on and tilted by 20 degrees, mouth shut or open, once and in the right place."""
     for mouth in (0.0, 0.15):
         image = picture()
-        truth = paint_face(image, 160.0, 120.0, width_px / 2, roll_deg, mouth)
+        truth = paint_face(image, 160.0, 120.0, width_px / 2, roll_deg, mouth=mouth)
         faces = mtcnn.detect(np.clip(image, 0, 255).astype(np.uint8))
         assert len(faces) == 1
         assert overlap(faces.boxes, box_of(truth[None]))[0, 0] > 0.6

@@ -22,7 +22,7 @@ def face_points(x: float, y: float, eyes_px: float, roll_deg: float = 0.0) -> F3
 
 
 def paint_face(
-    image: NDArray[np.floating], x: float, y: float, eyes_px: float, roll_deg: float = 0.0, mouth: float = 0.0
+    image: NDArray[np.floating], x: float, y: float, eyes_px: float, roll_deg: float = 0.0, *, mouth: float = 0.0
 ) -> F32:
     """Draw a face of shaded ellipses into an (H, W) float picture; return its landmarks (5, 2).
 

@@ -79,7 +79,8 @@ def check_detector(detector: Detector, *, face_px: float = 110.0, seed: int = 3)
         f"refine keeps the order, with high scores where the face is and low ones elsewhere; scores {seen.scores}",
     )
     _require(
-        bool((overlap(seen.boxes[1:3], faces.boxes) > 0.6).all()), "refine draws its boxes as detect does, near the face"
+        bool((overlap(seen.boxes[1:3], faces.boxes) > 0.6).all()),
+        "refine draws its boxes as detect does, at the face",
     )
     none = detector.refine(image, np.zeros((0, 4), np.float32))
     _require(len(none) == 0, "refine of no boxes is no faces")
