@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clapboard.cli import main
 from clapboard.media.encode import write_clip
+from clapboard.testing import make_clip
 
 FRAMES = 40
 RATE_HZ = 16_000
@@ -73,6 +74,14 @@ def one_frame(path: Path) -> None:
     write_clip(path, pictures(1), 25, noise(1.0), RATE_HZ)
 
 
+def silent_face(path: Path) -> None:
+    make_clip(path, duration_s=2.0, silent=True)
+
+
+def photograph(path: Path) -> None:
+    make_clip(path, duration_s=3.0, static=True)
+
+
 CASES = [
     (missing, 4, "no such file"),
     (empty, 4, "empty"),
@@ -85,6 +94,8 @@ CASES = [
     (no_face, 3, "no face"),
     (silent, 3, "no face"),
     (one_frame, 3, "no face"),
+    (silent_face, 3, "silent"),
+    (photograph, 3, "does not move"),
 ]
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from clapboard.media.probe import probe
 from clapboard.testing import make_clip
 
 EARLY_MS = 300.0
-WITHIN_MS = 20.0
-"""How near the measurement of a rendered face has to come: half a frame."""
+WITHIN_MS = 40.0
+"""How near the measurement of a rendered face has to come: one frame, as is promised for real ones."""
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +67,7 @@ def test_found_repaired_verified(talk: Path, tmp_path: Path) -> None:
     code, out, err = run("check", "--json", str(fixed))
     rest = json.loads(out)
     assert (code, rest["status"], rest["audio"]) == (0, "in_sync", "in_sync")
-    assert rest["offset_ms"] == pytest.approx(found["offset_ms"] - EARLY_MS, abs=WITHIN_MS)
+    assert rest["offset_ms"] == pytest.approx(0.0, abs=5.0)
 
 
 @pytest.mark.parametrize("bake", [False, True])
@@ -90,8 +91,8 @@ def test_repaired_file_needs_no_repair(talk: Path, tmp_path: Path, capsys: pytes
 
 def test_late_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The other sign, in words and number, at another frame rate."""
-    path = tmp_path / "late.mp4"
-    make_clip(path, seed=5, duration_s=5.0, offset_ms=-200)
+    path = tmp_path / "late.mkv"
+    make_clip(path, seed=5, duration_s=5.0, offset_ms=-200, rate=Fraction(30000, 1001))
     assert main(["check", str(path)]) == 1
     out = capsys.readouterr().out
     assert "ms late; advance it by" in out.splitlines()[0]
