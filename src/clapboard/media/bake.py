@@ -19,8 +19,8 @@ from clapboard.media.listen import Resampler
 from clapboard.media.probe import audio_streams
 from clapboard.media.read import Hook, decoded
 from clapboard.media.remux import Remux, options_for, usual_layout
-from clapboard.media.shift import check_delay, packets, told
-from clapboard.media.source import open_media
+from clapboard.media.shift import check_delay, told
+from clapboard.media.source import open_media, packets_of
 from clapboard.media.target import muxer_of, open_target, whole_file
 
 BIT_RATE_PER_CHANNEL = 80_000
@@ -114,7 +114,9 @@ def bake(
                 index: _Baker(plan, remux.streams[index], delay_audio_s, remux.base_s, from_zero=muxer == "avi")
                 for index, plan in plans.items()
             }
-            for packet in packets(source, container, remux.streams, told("bake", container, hook)):
+            tell = told("bake", container, hook)
+            for packet in packets_of(container, (container.streams[index] for index in remux.streams)):
+                tell(packet)
                 baker = bakers.get(packet.stream.index)
                 if baker is None:
                     remux.copy(packet, 0.0)

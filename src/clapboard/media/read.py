@@ -12,15 +12,13 @@ import numpy as np
 from clapboard.errors import MediaError, NoAudioError, NoVideoError, UsageError
 from clapboard.media.listen import Listener
 from clapboard.media.picture import Upright, field_order_of
-from clapboard.media.source import MAX_PIXELS, open_media
+from clapboard.media.source import MAX_PIXELS, open_media, packets_of
 from clapboard.values import Audio, Clip, Frame
 
 Hook = Callable[[str, float, float | None], None]
 
 HOOK_STEP_S = 0.5
 """Progress is told once for this much of the file (s)."""
-DISCARD_ALL = 48
-"""FFmpeg's AVDISCARD_ALL: the demuxer need not even read this stream."""
 DEFAULT_FRAME_S = 0.04
 """Distance to a frame without timestamp where the frame rate is unknown as well (s)."""
 
@@ -101,7 +99,7 @@ def _read(
         if audio and clip.audio is not None:
             readers[clip.audio.index] = _Sounds(clip, container.streams[clip.audio.index])
         told_s = -float("inf")
-        for packet in _packets(container, [container.streams[index] for index in readers]):
+        for packet in packets_of(container, [container.streams[index] for index in readers]):
             reader = readers[packet.stream.index]  # packet.stream_index is 0 on the empty packets at the end
             if reader.done:
                 continue
@@ -121,26 +119,6 @@ def _read(
         for reader in readers.values():
             if not reader.count and not reader.done:
                 raise reader.nothing()
-
-
-def _packets(container: Any, streams: list[Any]) -> Iterator[Any]:
-    """Packets of these streams, then one empty packet each; a file that breaks off ends there."""
-    for other in container.streams:
-        if other.index not in {stream.index for stream in streams}:
-            other.discard = DISCARD_ALL
-    flushed = set()
-    try:
-        for packet in container.demux(streams):
-            if packet.size == 0:
-                flushed.add(packet.stream.index)
-            yield packet
-    except av.error.FFmpegError:
-        for stream in streams:
-            if stream.index not in flushed:
-                packet = av.Packet()
-                packet.stream = stream
-                packet.time_base = stream.time_base
-                yield packet
 
 
 def _until(value: Frame | Audio, until_s: float | None) -> Frame | Audio | None:
@@ -189,7 +167,10 @@ class _Pictures:
     def nothing(self) -> MediaError:
         """The error when not one frame came out."""
         codec = self._clip.video.codec if self._clip.video else "unknown"
-        return NoVideoError(f"{self._clip.path}: no frame of its picture ({codec}) can be decoded")
+        # the libraries forget a size that they refuse
+        sized = self._clip.video is not None and self._clip.video.width_px > 0
+        why = "" if sized else f"; it is damaged, encrypted, or larger than {MAX_PIXELS / 1e6:.0f} megapixels"
+        return NoVideoError(f"{self._clip.path}: no frame of its picture ({codec}) can be decoded{why}")
 
 
 class _Sounds:

@@ -70,7 +70,8 @@ class Remux:
                 what = f"{stream.type} stream {stream.index} ({_codec(stream)})"
                 if stream.type in ("video", "audio") and not is_cover(stream):
                     raise UsageError(f"{target}: {target.suffix} cannot hold {what}; {_advice(target)}")
-                self.left_out.append(what)
+                if not _remade(source, stream):
+                    self.left_out.append(what)
                 continue
             self.streams[stream.index] = self.add(stream)
             self._stamps[stream.index] = _Stamps()
@@ -225,6 +226,15 @@ def _holds(muxer: str, stream: Any, tag: str | None = None) -> bool:
     except (av.error.FFmpegError, ValueError, OSError):
         return False
     return True
+
+
+def _remade(source: Any, stream: Any) -> bool:
+    """Whether a track of QuickTime only repeats what the muxer writes anew from chapters and timecode metadata."""
+    if stream.type != "data" or not source.format.name.startswith("mov"):
+        return False
+    if stream.metadata.get("timecode"):
+        return any(other.metadata.get("timecode") for other in source.streams.video)
+    return bool(source.chapters()) and _codec(stream) == "bin_data"
 
 
 def _advice(target: Path) -> str:

@@ -1,7 +1,7 @@
 """Move the sound of a file by its timestamps; nothing is encoded again."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from clapboard.errors import UsageError
 from clapboard.media.probe import audio_streams
 from clapboard.media.read import HOOK_STEP_S, Hook
 from clapboard.media.remux import Remux, options_for
-from clapboard.media.source import open_media, reading
+from clapboard.media.source import open_media, packets_of
 from clapboard.media.target import muxer_of, open_target, whole_file
 
 MAX_SHIFT_S = 3600.0
@@ -59,19 +59,13 @@ def shift(
         with open_target(part, muxer, options_for(container, muxer)) as out:
             remux = Remux(container, out, target)
             remux.set_chapters(container, max(0.0, -delay_audio_s))
-            for packet in packets(source, container, remux.streams, told("shift", container, hook)):
+            tell = told("shift", container, hook)
+            for packet in packets_of(container, (container.streams[index] for index in remux.streams)):
+                tell(packet)
                 remux.copy(packet, delays_s[packet.stream.index])
             remux.finish(delays_s)
         remux.verify(part, target)
     return tuple(remux.left_out)
-
-
-def packets(source: Path, container: Any, indices: Iterable[int], tell: Callable[[Any], None]) -> Iterator[Any]:
-    """All packets of these streams, progress told, damage reported."""
-    with reading(source):
-        for packet in container.demux([container.streams[index] for index in indices]):
-            tell(packet)
-            yield packet
 
 
 def told(step: str, container: Any, hook: Hook | None) -> Callable[[Any], None]:

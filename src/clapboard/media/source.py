@@ -6,7 +6,7 @@ other files or addresses, so they are refused, whatever the name of the file say
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,11 @@ PROBE_US = 15_000_000
 """How much time of a file may be read to find its streams (microseconds)."""
 MAX_STREAMS = 100
 """A file with more streams than this is not a film."""
+
+MAX_FAILURES = 50
+"""After so many errors in a row a file is taken to end there."""
+DISCARD_ALL = 48
+"""FFmpeg's AVDISCARD_ALL: the demuxer drops the packets of a stream."""
 
 _OPTIONS = {
     "format_whitelist": ",".join(CONTAINERS),
@@ -68,13 +73,30 @@ def open_media(path: str | Path) -> Iterator[Any]:
         yield container
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Tell of an input that breaks off in the middle as what it is."""
-    try:
-        yield
-    except (av.error.InvalidDataError, av.error.EOFError) as error:
-        raise MediaError(f"{path}: is damaged and cannot be copied; decode it first") from error
+def packets_of(container: Any, streams: Iterable[Any]) -> Iterator[Any]:
+    """All packets of some streams, then one empty packet of each; damaged places are passed over.
+
+    Parameters
+    ----------
+    container, streams : from ``open_media``; the others are not even read
+    """
+    streams = list(streams)
+    for other in container.streams:
+        if other.index not in {stream.index for stream in streams}:
+            other.discard = DISCARD_ALL
+    failures = 0
+    while failures < MAX_FAILURES:
+        try:
+            for packet in container.demux(streams):
+                failures = 0
+                yield packet
+            return
+        except av.error.FFmpegError:  # asked again, a demuxer goes on behind the damage
+            failures += 1
+    for stream in streams:
+        packet = av.Packet()
+        packet.stream, packet.time_base = stream, stream.time_base
+        yield packet
 
 
 def _require_file(path: Path) -> None:
