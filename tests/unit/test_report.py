@@ -42,9 +42,9 @@ def parsed(report: Report) -> dict[str, object]:
     return found
 
 
-def printed(report: Report, **how: bool) -> str:
-    console = Console(file=io.StringIO(), markup=False, highlight=False, emoji=False, width=120)
-    text.write(report, console, **how)
+def printed(report: Report, *, verbose: bool = False, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), markup=False, highlight=False, emoji=False, width=width)
+    text.write(report, console, verbose=verbose)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -149,6 +149,14 @@ def test_faces_are_listed_when_there_are_several(make_report: Make) -> None:
     assert printed(make_report(faces=2)).count("0:00-0:04") == 2
     assert printed(make_report(faces=1), verbose=True).count("0:00-0:04") == 1
     assert "clapboard-s, sha256 abab" in printed(make_report(), verbose=True)
+
+
+def test_numbers_survive_a_narrow_terminal(make_report: Make) -> None:
+    """On 80 columns the words of the last column wrap, the numbers stay whole."""
+    reason = "lips and sound do not match clearly, and this goes on for long"
+    report = make_report(offset_ms=-631.0, reasons=(reason,), faces=2)
+    table = printed(report, width=80).split("speaking")[1]
+    assert table.count("-631 ms") == table.count("0:00-0:04") == table.count("75 %") == 2
 
 
 def test_undecided_report_marks_its_guess(make_report: Make) -> None:

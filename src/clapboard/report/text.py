@@ -49,10 +49,10 @@ def face_table(report: Report) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("  face")
+    table.add_column("  face", no_wrap=True)
     for name in ("seen", "width", "speaking", "offset", "confidence"):
-        table.add_column(name, justify="right")
-    table.add_column("", no_wrap=True, overflow="ellipsis")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")  # the only one that gives way on a narrow terminal
     for track in report.tracks:
         offset = track.offset
         known = math.isfinite(offset.offset_ms)
