@@ -62,7 +62,7 @@ def face_table(report: Report) -> "Table":
             f"{track.face_px:.0f} px",
             _percent(track.speaking_share) if math.isfinite(track.speaking_share) else "-",
             f"{round(offset.offset_ms):+d} ms" if known else "-",
-            f"{offset.confidence:.1f}" if math.isfinite(offset.confidence) else "-",
+            f"{offset.confidence:.2f}" if math.isfinite(offset.confidence) else "-",
             _role(track, report.offset),
         )
     return table
