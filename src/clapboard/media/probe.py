@@ -10,6 +10,7 @@ import av.error
 import numpy as np
 
 from clapboard.errors import MediaError, NoAudioError, UsageError
+from clapboard.media.rational import fraction
 from clapboard.media.source import MAX_PIXELS, open_media
 from clapboard.values import Clip, Stream
 
@@ -70,13 +71,6 @@ def probe(path: str | Path, *, audio_track: int | None = None) -> Clip:
             duration_s=None if container.duration is None else container.duration / av.time_base,
             versions=versions,
         )
-
-
-def fraction(value: Any) -> Fraction:
-    """Any rational that PyAV hands out, as a Fraction; 0 where it is missing or 0/0."""
-    if not value or not value.denominator:
-        return Fraction(0)
-    return Fraction(value.numerator, value.denominator)
 
 
 def audio_streams(path: Path, container: Any, track: int | None = None) -> list[int]:

@@ -12,8 +12,9 @@ import av
 import av.error
 
 from clapboard.errors import UsageError
-from clapboard.media.probe import fraction, is_cover
-from clapboard.media.source import open_media
+from clapboard.media.probe import is_cover
+from clapboard.media.rational import fraction
+from clapboard.media.source import JOINABLE, open_media
 from clapboard.media.target import MOVIE_HZ
 
 _MOV_FAMILY = ("mp4", "mov")
@@ -28,7 +29,6 @@ _STALE = (
     "_statistics",
     "bps",
 )
-_LOST_CLOCK = ("mpegts", "mpeg")
 
 
 class Remux:
@@ -58,7 +58,7 @@ class Remux:
         self._parts: dict[int, int] = {}
         self._kinds: dict[int, str] = {}
         # the clock of a transport stream starts anywhere; other files keep their starts
-        from_zero = source.format.name in _LOST_CLOCK and source.start_time is not None
+        from_zero = source.format.name in JOINABLE and source.start_time is not None
         self.base_s = Fraction(source.start_time, av.time_base) if from_zero else Fraction(0)
         muxer = out.format.name
         for stream in source.streams:

@@ -16,6 +16,7 @@ import av.container
 import av.error
 
 from clapboard.errors import MediaError
+from clapboard.media.splice import Splice
 
 CONTAINERS = ("mov", "matroska", "mpegts", "mpeg", "avi", "flv", "asf", "mxf", "ogg", "wav", "mp3", "flac", "aac")
 """Demuxers that are allowed: each reads nothing but the file it is given."""
@@ -28,6 +29,8 @@ PROBE_US = 15_000_000
 MAX_STREAMS = 100
 """A file with more streams than this is not a film."""
 
+JOINABLE = ("mpegts", "mpeg")
+"""Containers whose files can be joined end to end as they are."""
 MAX_FAILURES = 50
 """After so many errors in a row a file is taken to end there."""
 DISCARD_ALL = 48
@@ -76,6 +79,8 @@ def open_media(path: str | Path) -> Iterator[Any]:
 def packets_of(container: Any, streams: Iterable[Any]) -> Iterator[Any]:
     """All packets of some streams, then one empty packet of each; damaged places are passed over.
 
+    Where the clock of a transport stream starts again, the rest is moved behind what was before.
+
     Parameters
     ----------
     container, streams : from ``open_media``; the others are not even read
@@ -84,12 +89,13 @@ def packets_of(container: Any, streams: Iterable[Any]) -> Iterator[Any]:
     for other in container.streams:
         if other.index not in {stream.index for stream in streams}:
             other.discard = DISCARD_ALL
+    splice = Splice() if container.format.name in JOINABLE else None
     failures = 0
     while failures < MAX_FAILURES:
         try:
             for packet in container.demux(streams):
                 failures = 0
-                yield packet
+                yield packet if splice is None else splice(packet)
             return
         except av.error.FFmpegError:  # asked again, a demuxer goes on behind the damage
             failures += 1
