@@ -25,13 +25,17 @@ def collected(*runs: Audio) -> Features:
 
 
 @settings(max_examples=25, deadline=None)
-@given(cuts=st.lists(st.integers(1, 15999), max_size=6))
-def test_streaming_equals_the_whole(cuts: list[int]) -> None:
-    """Protects streaming: blocks of any size give the rows of the whole, to float16."""
-    samples = noise(1.0)
+@given(cuts=st.lists(st.integers(1, 39999), max_size=6), asked=st.booleans())
+def test_streaming_equals_the_whole(cuts: list[int], asked: bool) -> None:
+    """Protects streaming: blocks of any size give the rows of the whole, to float16, asked for in between or not."""
+    samples = noise(2.5)
     ends = [0, *sorted(set(cuts)), len(samples)]
-    blocks = [Audio(samples[a:b], 16000, 3.0 + a / 16000) for a, b in pairwise(ends)]
-    found = collected(*blocks)
+    rows = LogMel()
+    for a, b in pairwise(ends):
+        rows.push(Audio(samples[a:b], 16000, 3.0 + a / 16000))
+        if asked:
+            assert len(rows.features().values) == max(0, 1 + (b - 400) // 160)
+    found = rows.features()
     np.testing.assert_array_equal(found.values, log_mel(samples).astype(np.float16))
     assert found.valid.all()
     assert found.first_s == pytest.approx(3.0125)

@@ -17,6 +17,9 @@ LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
 WINDOW_SAMPLES = 400
 """25 ms: the usual window of speech features."""
 FFT_SAMPLES = 512
+BATCH_SAMPLES = SAMPLE_RATE_HZ
+"""Rows are made of so many samples at once, 1 s: codecs give blocks of 20 ms, on which the calls cost more than the
+numbers."""
 FLOOR = 1e-8
 """Added to mel power before the logarithm: about the noise of 16-bit sound, so that digital silence stays finite."""
 NORM_HALF_S = 3.0
@@ -79,8 +82,10 @@ class LogMel:
     def __init__(self) -> None:
         self._rows: list[np.ndarray] = []
         self._valid: list[np.ndarray] = []
-        self._rest = np.zeros(0, np.float32)
-        self._rest_real = np.zeros(0, np.bool_)
+        # Samples that later rows need, and whether each is sound; never empty, so that they can be joined.
+        self._waiting = [np.zeros(0, np.float32)]
+        self._waiting_real = [np.zeros(0, np.bool_)]
+        self._waiting_count = 0
         self._first_s: float | None = None
         self._pushed = 0
 
@@ -105,19 +110,28 @@ class LogMel:
 
     def _append(self, samples: F32, *, real: bool) -> None:
         self._pushed += len(samples)
-        pending = np.concatenate([self._rest, samples])
-        marks = np.concatenate([self._rest_real, np.full(len(samples), real)])
+        self._waiting.append(samples)
+        self._waiting_real.append(np.full(len(samples), real))
+        self._waiting_count += len(samples)
+        if self._waiting_count >= BATCH_SAMPLES:
+            self._make_rows()
+
+    def _make_rows(self) -> None:
+        """Make all rows that are complete; the samples that later rows need go on waiting."""
+        pending, marks = np.concatenate(self._waiting), np.concatenate(self._waiting_real)
         rows = log_mel(pending)
         if len(rows):
             sound_before = np.concatenate([[0], np.cumsum(marks)])
             starts = np.arange(len(rows)) * SAMPLES_PER_ROW
             self._rows.append(rows.astype(np.float16))
             self._valid.append(sound_before[starts + WINDOW_SAMPLES] - sound_before[starts] == WINDOW_SAMPLES)
-        self._rest = pending[len(rows) * SAMPLES_PER_ROW :]
-        self._rest_real = marks[len(rows) * SAMPLES_PER_ROW :]
+        self._waiting = [pending[len(rows) * SAMPLES_PER_ROW :]]
+        self._waiting_real = [marks[len(rows) * SAMPLES_PER_ROW :]]
+        self._waiting_count = len(self._waiting[0])
 
     def features(self) -> Features:
         """All rows so far."""
+        self._make_rows()
         first_s = self._first_s if self._first_s is not None else 0.0
         values = np.concatenate(self._rows) if self._rows else np.zeros((0, MEL_BINS), np.float16)
         valid = np.concatenate(self._valid) if self._valid else np.zeros(0, np.bool_)
