@@ -8,9 +8,9 @@ where the timestamps leave the count for good.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isnan
+from statistics import median
 from typing import Any
-
-import numpy as np
 
 AHEAD_FRAMES = 16
 """Audio frames whose timestamps are weighed together to place the first of them."""
@@ -62,9 +62,10 @@ class Placer:
         if not frame.samples or not frame.sample_rate:
             return
         seconds = frame.samples / frame.sample_rate
-        known = frame.pts is not None and frame.time_base is not None
-        stamp = float(frame.pts * frame.time_base) if known else float("nan")
-        self._ahead.append(_Waiting(frame, stamp - self._counted_s, seconds))
+        stamp, tick = frame.pts, frame.time_base
+        # not pts * tick: fractions are slow, and this rounds just as well
+        stamp_s = float("nan") if stamp is None or tick is None else stamp * tick.numerator / tick.denominator
+        self._ahead.append(_Waiting(frame, stamp_s - self._counted_s, seconds))
         self._counted_s += seconds
         self._held_s += seconds
         while len(self._ahead) > AHEAD_FRAMES or (self._held_s > AHEAD_S and len(self._ahead) > 2):
@@ -92,20 +93,20 @@ class Placer:
     def _origin_ahead(self, tick_s: float) -> float:
         """Time of count 0 for the oldest frame: that of the current run unless the timestamps ahead depart from it."""
         now, head_s = self._origin_s, self._ahead[0].origin_s
-        if np.isnan(head_s):
-            if not np.isnan(now):
+        if isnan(head_s):
+            if not isnan(now):
                 return now
-            known = [w.origin_s for w in self._ahead if not np.isnan(w.origin_s)]
-            return float(np.median(known)) if known else self._fallback_s
+            known = [w.origin_s for w in self._ahead if not isnan(w.origin_s)]
+            return median(known) if known else self._fallback_s
         together = []
         for waiting in self._ahead:
-            if np.isnan(waiting.origin_s):
+            if isnan(waiting.origin_s):
                 continue
             if abs(waiting.origin_s - head_s) > TOGETHER_S:
                 break
             together.append(waiting.origin_s)
-        there = float(np.median(together))
-        if np.isnan(now):
+        there = median(together)
+        if isnan(now):
             return there
         # one odd timestamp does not move the sound
         departs = abs(there - now) > max(TOLERANCE_S, tick_s) and (len(together) > 1 or len(self._ahead) == 1)
