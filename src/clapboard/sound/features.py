@@ -69,7 +69,9 @@ def log_mel(samples: F32) -> F32:
     views = np.lib.stride_tricks.sliding_window_view(samples, WINDOW_SAMPLES)[::SAMPLES_PER_ROW]
     spectrum = np.fft.rfft(views * _window(), FFT_SAMPLES, axis=1)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) / FFT_SAMPLES
-    return np.log(power @ mel_filters().T + np.float32(FLOOR))
+    # Not a matrix product: that would differ in the last bit with the number of rows, and wake the threads of BLAS.
+    mel = np.einsum("rf,bf->rb", power, mel_filters())
+    return np.asarray(np.log(mel + np.float32(FLOOR)), np.float32)
 
 
 class LogMel:
@@ -162,4 +164,4 @@ def normalise(features: Features, start: int = 0, stop: int | None = None) -> F3
     mean = total[:, :MEL_BINS] / count
     spread = np.sqrt(np.maximum(total[:, MEL_BINS:-1] / count - mean**2, NORM_MIN_STD**2))
     normed = (values[here] - mean) / spread * weight[here]
-    return normed.astype(np.float32)
+    return np.asarray(normed, np.float32)

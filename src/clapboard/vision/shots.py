@@ -31,10 +31,9 @@ def histogram(thumbnail: NDArray[np.uint8]) -> F32:
     thumbnail : (h, w, planes) uint8
     """
     height, width, planes = thumbnail.shape
-    binned = (thumbnail // (256 // BINS)).astype(np.intp)
-    binned += np.arange(planes) * BINS
-    counts = np.bincount(binned.reshape(-1), minlength=planes * BINS)
-    return np.asarray(counts / (height * width), np.float32)
+    binned = thumbnail // (256 // BINS)
+    counts = [np.bincount(binned[..., plane].reshape(-1), minlength=BINS) for plane in range(planes)]
+    return np.asarray(np.concatenate(counts) / (height * width), np.float32)
 
 
 def difference(a: F32, b: F32) -> float:
