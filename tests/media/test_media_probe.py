@@ -193,6 +193,13 @@ def test_huge_pictures_are_refused(tmp_path: Path, name: str, codec: str, pixel_
     assert "larger than 35 megapixels" in line or "9000 x 4000" in line
 
 
+def test_encrypted_is_told(tmp_path: Path) -> None:
+    """Copy protection is named, instead of damage."""
+    path = tmp_path / "protected.mp4"
+    path.write_bytes(b"\0\0\0\x10ftypisom\0\0\2\0" + b"\0\0\0\x20moov\0\0\0\x18encv" + b"\xff" * 400)
+    assert "encrypted" in refused(path)
+
+
 def test_truncated_mp4_without_index(tmp_path: Path) -> None:
     """A copy that broke off before the index at the end."""
     path = flash_and_beep(tmp_path / "clip.mp4")

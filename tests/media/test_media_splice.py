@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from media_clips import BEEP_S, beep, contiguous, decode, flash_and_beep, laid_out
 
+from clapboard.media.source import is_last, open_media, packets_of
 from clapboard.media.write import shift
 from clapboard.timebase import SAMPLE_RATE_HZ
 
@@ -58,3 +59,25 @@ def test_steady_files_are_left_alone(tmp_path: Path) -> None:
     _, frames, sound = decode(flash_and_beep(tmp_path / "clip.ts", seconds=4.0))
     assert np.diff([frame.time_s for frame in frames]) == pytest.approx(0.04, abs=1e-4)
     assert contiguous(sound)
+
+
+class LateStreams:
+    """A container in which PyAV stumbles over streams that turned up after it was opened."""
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+        self.streams, self.format = container.streams, container.format
+
+    def demux(self, streams: list[Any]) -> Any:
+        for packet in self._container.demux(streams):
+            if not packet.size:
+                raise IndexError("list index out of range")
+            yield packet
+
+
+def test_streams_that_turn_up_late(tmp_path: Path) -> None:
+    """The file still ends in order: one empty packet for each stream, so that decoders give what they hold."""
+    with open_media(flash_and_beep(tmp_path / "clip.ts")) as container:
+        packets = list(packets_of(LateStreams(container), container.streams))
+        assert [packet.stream.index for packet in packets[-2:]] == [0, 1]
+        assert [is_last(packet) for packet in packets] == [False] * (len(packets) - 2) + [True] * 2

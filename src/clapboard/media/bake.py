@@ -18,9 +18,9 @@ from clapboard.errors import MediaError, NoAudioError, UsageError
 from clapboard.media.listen import Resampler
 from clapboard.media.probe import audio_streams
 from clapboard.media.read import Hook, decoded
-from clapboard.media.remux import Remux, options_for, usual_layout
+from clapboard.media.remux import Remux, layout_of, options_for
 from clapboard.media.shift import check_delay, told
-from clapboard.media.source import open_media, packets_of
+from clapboard.media.source import is_last, open_media, packets_of
 from clapboard.media.target import muxer_of, open_target, whole_file
 
 BIT_RATE_PER_CHANNEL = 80_000
@@ -159,7 +159,7 @@ class _Baker:
         for frame in decoded(packet):
             for placed, start_s in self._resampler.push(frame):
                 yield from self._take(placed, start_s)
-        if packet.size == 0:
+        if is_last(packet):
             for placed, start_s in self._resampler.flush():
                 yield from self._take(placed, start_s)
             if self.written:
@@ -226,9 +226,8 @@ def _plan(source: Path, stream: Any, muxer: str) -> _Plan:
     codecs = [same, *(codec for codec in _OTHERWISE[muxer] if codec != same)]
     if muxer == "avi":  # no timestamp could tell of an encoder's delay
         codecs = [*_OTHERWISE[muxer]]
-    usual = usual_layout(context.layout.nb_channels)
-    named = usual if context.layout.name.endswith("channels") else context.layout.name
-    layouts = list(dict.fromkeys([named, usual, "stereo"]))
+    usual = {1: "mono", 6: "5.1", 8: "7.1"}.get(context.layout.nb_channels, "stereo")
+    layouts = list(dict.fromkeys([layout_of(stream), usual, "stereo"]))
     rates = list(dict.fromkeys([context.sample_rate, 48_000]))
     for codec, layout, rate in product(codecs, layouts, rates):
         with suppress(ValueError, av.error.FFmpegError):

@@ -1,6 +1,7 @@
 """From a decoded frame to what the stages look at: luma, upright, with square pixels, and a thumbnail."""
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -102,10 +103,14 @@ def _thumbnail(frame: Any, luma: U8) -> U8:
     for index, plane in enumerate(planes):
         high, wide = plane.shape
         if high and wide:
-            row = (np.arange(rows) * 2 + 1) * high // (2 * rows)
-            column = (np.arange(columns) * 2 + 1) * wide // (2 * columns)
-            out[:, :, index] = plane[row[:, None], column]
+            out[:, :, index] = plane[_middles(rows, high)[:, None], _middles(columns, wide)]
     return out
+
+
+@lru_cache(maxsize=32)
+def _middles(parts: int, length: int) -> NDArray[np.int64]:
+    """Index of the middle of each of so many equal parts of an axis."""
+    return (np.arange(parts) * 2 + 1) * length // (2 * parts)
 
 
 class _FieldOrder:
@@ -128,9 +133,6 @@ class _FieldOrder:
             return 1 if self._bottom_first else 0
 
     def _is_top_first(self, frame: Any) -> bool:
-        from av.error import BlockingIOError as NothingYet
-        from av.error import EOFError as Ended
-
         key = (frame.width, frame.height, frame.format.name)
         if self._graph is None or key != self._key:
             graph = Graph()
@@ -147,7 +149,7 @@ class _FieldOrder:
         self._graph.push(frame)
         try:
             self._graph.pull()
-        except (NothingYet, Ended):
+        except (BlockingIOError, EOFError):  # held back: not top field first
             return False
         return True
 

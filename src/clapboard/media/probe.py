@@ -46,7 +46,7 @@ def probe(path: str | Path, *, audio_track: int | None = None) -> Clip:
     with open_media(path) as container:
         streams = tuple(_stream(stream) for stream in container.streams)
         video = _first_video(streams, container)
-        audio = _pick_audio(path, streams, audio_track)
+        audio = _pick_audio(path, streams, container, audio_track)
         rate, variable, rotation, aspect = Fraction(0), False, 0, Fraction(1)
         if video is not None:
             _check_size(path, video)
@@ -146,14 +146,15 @@ def _first_video(streams: tuple[Stream, ...], container: Any) -> Stream | None:
     return None
 
 
-def _pick_audio(path: Path, streams: tuple[Stream, ...], track: int | None) -> Stream | None:
-    """The sound that was asked for, else the default one, else the first."""
+def _pick_audio(path: Path, streams: tuple[Stream, ...], container: Any, track: int | None) -> Stream | None:
+    """The sound that was asked for, else the default one, else the first; rather one that can be decoded."""
     found = [stream for stream in streams if stream.kind == "audio"]
     if track is not None:
         if not 0 <= track < len(found):
             raise UsageError(f"{path}: has no audio track {track}; it has {len(found)}, counted from 0")
         return found[track]
-    return next((stream for stream in found if stream.default), found[0] if found else None)
+    known = [stream for stream in found if container.streams[stream.index].codec_context is not None] or found
+    return next((stream for stream in known if stream.default), known[0] if known else None)
 
 
 def _check_size(path: Path, video: Stream) -> None:

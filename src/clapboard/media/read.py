@@ -12,7 +12,7 @@ import numpy as np
 from clapboard.errors import MediaError, NoAudioError, NoVideoError, UsageError
 from clapboard.media.listen import Listener
 from clapboard.media.picture import Upright, field_order_of
-from clapboard.media.source import MAX_PIXELS, open_media, packets_of
+from clapboard.media.source import MAX_PIXELS, is_last, open_media, packets_of
 from clapboard.values import Audio, Clip, Frame
 
 Hook = Callable[[str, float, float | None], None]
@@ -100,7 +100,7 @@ def _read(
             readers[clip.audio.index] = _Sounds(clip, container.streams[clip.audio.index])
         told_s = -float("inf")
         for packet in packets_of(container, [container.streams[index] for index in readers]):
-            reader = readers[packet.stream.index]  # packet.stream_index is 0 on the empty packets at the end
+            reader = readers[packet.stream.index]  # packet.stream_index is 0 on the last packets
             if reader.done:
                 continue
             for value in reader.decode(packet):
@@ -153,7 +153,7 @@ class _Pictures:
     def decode(self, packet: Any) -> Iterator[Frame]:
         """Frames that this packet completes."""
         for frame in decoded(packet):
-            if frame.pts is not None:
+            if frame.pts is not None and frame.time_base:
                 time_s = float(frame.pts * frame.time_base)
             else:  # a frame without timestamp follows its predecessor
                 time_s = self._start_s if np.isnan(self._last_s) else self._last_s + self._period_s
@@ -188,7 +188,7 @@ class _Sounds:
         """Blocks that this packet completes."""
         for frame in decoded(packet):
             yield from self._listener.push(frame)
-        if packet.size == 0:
+        if is_last(packet):
             yield from self._listener.flush()
 
     def nothing(self) -> MediaError:
@@ -198,7 +198,9 @@ class _Sounds:
 
 
 def decoded(packet: Any) -> list[Any]:
-    """Frames of one packet; none where it is damaged."""
+    """Frames of one packet; none where it is damaged, or empty before the end (which would end the decoder)."""
+    if not packet.size and not is_last(packet):
+        return []
     try:
         return list(packet.decode())
     except (av.error.FFmpegError, ValueError):

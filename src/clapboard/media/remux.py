@@ -14,7 +14,7 @@ import av.error
 from clapboard.errors import UsageError
 from clapboard.media.probe import is_cover
 from clapboard.media.rational import fraction
-from clapboard.media.source import JOINABLE, open_media
+from clapboard.media.source import JOINABLE, is_last, open_media
 from clapboard.media.target import MOVIE_HZ
 
 _MOV_FAMILY = ("mp4", "mov")
@@ -89,9 +89,9 @@ class Remux:
             tag = stream.codec_context.codec_tag
             if _holds(muxer, stream, tag):  # hvc1 stays hvc1, without which Apple's players refuse it
                 copy.codec_context.codec_tag = tag
-        if stream.type == "audio" and stream.codec_context.layout.name.endswith("channels"):
-            # mp4 wants to know which; nobody said, so it is the usual one
-            copy.codec_context.layout = usual_layout(stream.codec_context.layout.nb_channels)
+        if stream.type == "audio":
+            with suppress(ValueError):  # mp4 wants to know the layout; where nobody said, it is the usual one
+                copy.codec_context.layout = layout_of(stream)
         mark(stream, copy)
         return copy
 
@@ -144,9 +144,11 @@ class Remux:
         self._out.mux(packet)
 
 
-def usual_layout(channels: int) -> str:
-    """FFmpeg's name of the common layout of so many channels."""
-    return {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}.get(channels, f"{channels} channels")
+def layout_of(stream: Any) -> str:
+    """FFmpeg's name of the layout of an audio stream, the usual one where the file gives only a number."""
+    layout = stream.codec_context.layout
+    usual = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}.get(layout.nb_channels, layout.name)
+    return usual if layout.name.endswith("channels") else str(layout.name)
 
 
 def finer(tick: Fraction) -> int:
@@ -182,7 +184,7 @@ class _Stamps:
 
     def push(self, packet: Any) -> Iterator[Any]:
         """Packets that are ready now."""
-        if packet.pts is None and packet.dts is None and packet.size == 0:
+        if is_last(packet):
             return
         if packet.dts is None and self._last is None and packet.pts is not None:
             self._waiting.append(packet)

@@ -29,6 +29,8 @@ PROBE_US = 15_000_000
 MAX_STREAMS = 100
 """A file with more streams than this is not a film."""
 
+HEAD_BYTES = 65_536
+"""How much of a file that cannot be opened is looked at to say why (bytes)."""
 JOINABLE = ("mpegts", "mpeg")
 """Containers whose files can be joined end to end as they are."""
 MAX_FAILURES = 50
@@ -95,14 +97,22 @@ def packets_of(container: Any, streams: Iterable[Any]) -> Iterator[Any]:
         try:
             for packet in container.demux(streams):
                 failures = 0
-                yield packet if splice is None else splice(packet)
-            return
+                if not is_last(packet):
+                    yield packet if splice is None else splice(packet)
+            break
         except av.error.FFmpegError:  # asked again, a demuxer goes on behind the damage
             failures += 1
+        except IndexError:  # PyAV, at the end of a file in which streams turned up late
+            break
     for stream in streams:
         packet = av.Packet()
         packet.stream, packet.time_base = stream, stream.time_base
         yield packet
+
+
+def is_last(packet: Any) -> bool:
+    """Whether a packet is the empty one that ends its stream; others may be empty too, but have a time."""
+    return not packet.size and packet.pts is None and packet.dts is None
 
 
 def _require_file(path: Path) -> None:
@@ -128,14 +138,19 @@ def _why(path: Path, error: BaseException) -> str:
     if isinstance(error, PermissionError):
         return f"{path}: permission denied"
     with path.open("rb") as file:
-        head = file.read(4096)
-    for magic, what in _DISGUISES:
-        if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(magic):
-            return f"{path}: is {what}, not a video; nothing it names is opened"
-    if head[4:8] == b"ftyp":
-        return f"{path}: the mp4/mov index is missing or damaged (the file is cut off?); get a complete copy"
-    if head.startswith(b"\x1aE\xdf\xa3"):
-        return f"{path}: the mkv/webm header is damaged or cut off; get a complete copy"
-    if isinstance(error, av.error.ArgumentError):
-        return f"{path}: this container is not supported; use mp4, mov, mkv, webm, ts, mpg or avi"
-    return f"{path}: is not a video file that can be read (mp4, mov, mkv, webm, ts, mpg, avi ...)"
+        head = file.read(HEAD_BYTES)
+    text = head.lstrip(b"\xef\xbb\xbf \r\n")
+    disguise = next((what for magic, what in _DISGUISES if text.startswith(magic)), None)
+    if disguise is not None:
+        why = f"is {disguise}, not a video; nothing it names is opened"
+    elif any(box in head for box in (b"encv", b"enca", b"pssh")):
+        why = "is encrypted; get a copy without copy protection"
+    elif head[4:8] == b"ftyp":
+        why = "the mp4/mov index is missing or damaged (the file is cut off?); get a complete copy"
+    elif head.startswith(b"\x1aE\xdf\xa3"):
+        why = "the mkv/webm header is damaged or cut off; get a complete copy"
+    elif isinstance(error, av.error.ArgumentError):
+        why = "this container is not supported; use mp4, mov, mkv, webm, ts, mpg or avi"
+    else:
+        why = "is not a video file that can be read (mp4, mov, mkv, webm, ts, mpg, avi ...)"
+    return f"{path}: {why}"
