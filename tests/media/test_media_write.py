@@ -364,3 +364,12 @@ def test_write_clip_stops_clean(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_clip(tmp_path / "clip.mp4", frames(), 25, np.zeros(4800, np.float32))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_clock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream whose tick does not fit the container's numbers: one line, nothing left."""
+    before = flash_and_beep(tmp_path / "before.mkv")
+    monkeypatch.setattr("clapboard.media.remux.finer", lambda tick: 1 << 40)
+    with pytest.raises(MediaError, match="timestamps"):
+        shift(before, tmp_path / "after.mkv", 0.1)
+    assert not (tmp_path / "after.mkv").exists()

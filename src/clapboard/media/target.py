@@ -69,6 +69,8 @@ def whole_file(target: Path, *, source: Path | None = None, overwrite: bool = Fa
         yield part
         _require_new(target, source, overwrite)
         part.replace(target)
+    except OverflowError as error:
+        raise MediaError(f"{target}: cannot be written; the timestamps of its source are damaged") from error
     except av.error.FFmpegError as error:
         raise MediaError(f"{target}: cannot be written ({error.strerror or error}); try .mkv") from error
     finally:
