@@ -24,6 +24,8 @@ from clapboard.training.export import load_weights
 from clapboard.training.loop import Recipe, split
 
 LENGTHS_S = (0.6, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+CONSTANT_S = 4.0
+"""A model's own constant is the median over pieces of this length (or the longest below it), s."""
 RIDGE = 1e-3
 """Pull of the weights towards 0, per piece: the terms say nearly the same things."""
 
@@ -90,7 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
     kept: list[tuple[Piece, bool, bool]] = []
     for run in chosen.runs:
         own, foreign = gather(run, chosen.data, offsets)
-        constant = float(np.median([p.offset.offset_ms for p in own if p.seconds == 4]))
+        longest = max((p.seconds for p in own if p.seconds <= CONSTANT_S), default=0.0)
+        constant = float(np.median([p.offset.offset_ms for p in own if p.seconds == longest]))
         kept += [(p, abs(p.offset.offset_ms - constant) <= FRAME_MS, True) for p in own]
         kept += [(p, False, False) for p in foreign]
     kept = [k for k in kept if k[0].offset.windows >= MIN_WINDOWS and np.isfinite(k[0].offset.offset_ms)]

@@ -96,6 +96,8 @@ def load(
             if len(found["images"]) < WINDOW_FRAMES + 10:
                 continue
             offset = offsets_ms.get(entry["file"], corpus_offsets_ms.get(entry["corpus"], 0.0))
+            if np.isnan(offset):
+                continue
             clips.append(
                 align(
                     found["images"],
@@ -112,9 +114,14 @@ def load(
 
 
 def read_offsets(path: Path) -> dict[str, float]:
-    """Offsets of clips from a CSV with the columns file, offset_ms and usable; rows that say no are left out."""
+    """Offsets of clips from a CSV with the columns file, offset_ms and usable.
+
+    A row whose ``usable`` is "no" is as if it were not there; "drop" gives NaN: the clip is not to be learned from.
+    """
+    values = {"drop": float("nan")}
     with path.open(newline="") as file:
-        return {row["file"]: float(row["offset_ms"]) for row in csv.DictReader(file) if row["usable"] != "no"}
+        rows = [row for row in csv.DictReader(file) if row["usable"] != "no"]
+    return {row["file"]: values.get(row["usable"], float(row["offset_ms"])) for row in rows}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +175,10 @@ def augment_mouths(images: np.ndarray, rng: np.random.Generator, strength: float
     x = torch.lerp(
         x, blurred, torch.tensor(rng.uniform(-0.5, 1.0, per_clip) * (rng.random(per_clip) < 0.4), dtype=torch.float32)
     )
-    x = x + torch.randn_like(x) * torch.tensor(rng.uniform(0, 4 * strength, per_clip), dtype=torch.float32)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))  # never the global one: see `batches`
+    x = x + torch.randn(x.shape, generator=generator) * torch.tensor(
+        rng.uniform(0, 4 * strength, per_clip), dtype=torch.float32
+    )
     for clip in np.flatnonzero(rng.random(clips) < 0.1 * strength):
         frame = int(rng.integers(1, frames))
         x[clip, frame] = x[clip, frame - 1]

@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
         if run.step % 50 == 0:
             rate = 50 * recipe.batch_frames / (time.monotonic() - began)
             print(
-                f"step {run.step} loss {np.mean(losses):.3f} scale {float(run.net.log_scale.exp()):.1f} "
+                f"step {run.step} loss {np.mean(losses):.3f} scale {float(run.net.log_scale.detach().exp()):.1f} "
                 f"{rate:.0f} frames/s, {time.process_time() - cpu:.0f} CPU s",
                 flush=True,
             )

@@ -22,10 +22,8 @@ FIRST_SEED = 100_000
 
 def render_clip(seed: int, seconds: float) -> dict[str, np.ndarray] | None:
     """One rendered clip in the form of `clapboard.training.prepare.extract`; None where no face is found in it."""
-    from clapboard.testing.articulation import LEAD_S, speak
-    from clapboard.testing.face import Actor, render
-    from clapboard.testing.speaker import Speaker
-    from clapboard.testing.synthesis import voice
+    from clapboard.testing import Actor, Speaker, render, speak, voice
+    from clapboard.testing.articulation import LEAD_S
     from clapboard.vision.mouths import MouthFinder
 
     rng = np.random.default_rng(seed)
