@@ -9,7 +9,7 @@ from vision_pictures import FakeDetector, face_points, numbered, paint_face, pic
 from clapboard.values import F32, Crops, Frame
 from clapboard.vision.crop import crop_mouth, pose_of, shrink_factor, smooth_pose
 from clapboard.vision.detect import Detector
-from clapboard.vision.mouths import DETECT_EVERY, RETRY_EVERY, MouthFinder
+from clapboard.vision.mouths import DETECT_EVERY, REFINE_EVERY, RETRY_EVERY, MouthFinder
 from clapboard.vision.mtcnn import Mtcnn
 from clapboard.vision.track import MAX_MISSES, MIN_FRAMES
 
@@ -51,6 +51,49 @@ def test_full_search_runs_once_a_second() -> None:
     detector = FakeDetector(still(80, (80, 60)))
     run(MouthFinder(detector), [numbered(i) for i in range(80)])
     assert detector.detected == list(range(0, 80, DETECT_EVERY))
+
+
+@pytest.mark.parametrize("count", [40, 41])
+def test_steady_face_is_looked_at_in_every_second_frame(count: int) -> None:
+    """Half the looks are saved once a face is known, not one frame of it is lost, and none counts as missed."""
+    faces = {i: [face_points(80 + 0.5 * i, 60 + i % 2, 20)] for i in range(count)}
+    detector = FakeDetector(faces)
+    finder = MouthFinder(detector)
+    crops = run(finder, [numbered(i) for i in range(count)])
+    looked = sorted(set(detector.refined))
+    assert looked[:MIN_FRAMES] == list(range(MIN_FRAMES))
+    assert np.diff(looked[MIN_FRAMES - 1 :]).max() == REFINE_EVERY
+    assert len(looked) <= MIN_FRAMES + (count - MIN_FRAMES) / REFINE_EVERY + 2
+    (track,) = finder.tracks
+    np.testing.assert_allclose(crops[0].time_s, np.arange(count) / 25)
+    assert not track.interpolated.any()
+    np.testing.assert_array_equal(track.landmarks[looked], np.array([faces[i][0] for i in looked]))
+    between = [i for i in range(count - 1) if i not in looked]
+    middle = (track.landmarks[np.subtract(between, 1)] + track.landmarks[np.add(between, 1)]) / 2
+    np.testing.assert_allclose(track.landmarks[between], middle, atol=1e-3)
+
+
+@pytest.mark.parametrize(("step_px", "score"), [(0.0, 0.97), (2.0, 0.999)])
+def test_doubtful_and_fast_faces_are_looked_at_in_every_frame(step_px: float, score: float) -> None:
+    """Interpolation is for what is known well: a poor score or fast movement takes every frame."""
+    faces = {i: [face_points(40 + step_px * i, 60, 20)] for i in range(50)}
+    detector = FakeDetector(faces, score)
+    run(MouthFinder(detector), [numbered(i) for i in range(50)])
+    assert sorted(set(detector.refined)) == list(range(50))
+
+
+def test_frame_passed_over_before_a_miss_counts_as_missed() -> None:
+    """Nobody knows whether the face was still there, so nothing is claimed; it goes on when it is back."""
+    faces = still(60, (80, 60))
+    gone = list(range(23, 28))
+    for i in gone:
+        faces[i] = []
+    detector = FakeDetector(faces)
+    finder = MouthFinder(detector)
+    crops = run(finder, [numbered(i) for i in range(60)])
+    assert 22 not in detector.refined
+    assert len(crops[0].time_s) == 60
+    assert np.flatnonzero(finder.tracks[0].interpolated).tolist() == [22, *gone]
 
 
 def test_search_is_more_frequent_without_a_face() -> None:
@@ -204,8 +247,9 @@ def test_stream_equals_whole_track(eyes_px: float) -> None:
         images.append(image)
         faces[i] = [points]
     frames = [to_frame(image, i / 25) for i, image in enumerate(images)]
-    crops = run(MouthFinder(FakeDetector(faces)), frames)[0]
-    landmarks = np.array([faces[i][0] for i in range(count)])
+    finder = MouthFinder(FakeDetector(faces))
+    crops = run(finder, frames)[0]
+    landmarks = finder.tracks[0].landmarks
     poses, raw, factor = smooth_pose(landmarks), pose_of(landmarks), 0
     for i, frame in enumerate(frames):
         factor = shrink_factor(float(raw[i, 3]), factor)

@@ -24,6 +24,10 @@ HIT_OVERLAP = 0.3
 """Least intersection over union of the expected box and the one seen."""
 SAME_OVERLAP = 0.5
 """From this intersection over union on, two boxes of one frame are one face."""
+STEADY_SCORE = 0.98
+"""Least score of a face that may be passed over for a frame."""
+STEADY_MOTION = 0.03
+"""Largest movement of any landmark of such a face, widths of its box per grid frame."""
 PATCH_PER_SIDE = 0.95
 """Half side of the pixels kept per side of the crop: a square turned by 45 degrees reaches 0.71; the rest is for
 smoothing, which moves the crop away from where the mouth was seen in that frame."""
@@ -49,7 +53,7 @@ class _Rows:
 
 
 class FaceTrack:
-    """One face, frame by frame: first `hit` or `miss` is called for every grid frame, then `ready` and `take`.
+    """One face, frame by frame: `hit`, `miss`, `pass_over` or `repeat` for every grid frame, then `ready` and `take`.
 
     Parameters
     ----------
@@ -60,6 +64,7 @@ class FaceTrack:
     ----------
     seen : grid frames up to and with the last one in which the face was seen
     misses : grid frames since then
+    passed : grid frames since then that nobody looked at; the next sight, or `settle`, says what was in them
     number : number given by the owner once the track is accepted, -1 before
     """
 
@@ -69,6 +74,7 @@ class FaceTrack:
         self.number = -1
         self.seen = 0
         self.misses = 0
+        self.passed = 0
         self.hits = 0
         self._score_sum = 0.0
         self._rows = _Rows(np.empty((32, _COLUMNS), np.float32), np.empty(32, np.float64))
@@ -77,11 +83,12 @@ class FaceTrack:
         self._factor = 0
         self._box = np.zeros(4)
         self._speed = np.zeros(2)
+        self._motion = 0.0
 
     def expected(self) -> F64:
         """Box (4,) where the face should be in the next frame."""
         # Half of the speed: all of it would pass the shaking of the landmarks on to the window of the next frame.
-        step = self._speed * 0.5
+        step = self._speed * 0.5 * (self.passed + 1)
         return np.asarray(self._box + np.concatenate([step, step]), np.float64)
 
     def hit(self, time_s: float, image: NDArray[np.uint8], box: F32, landmarks: F32, score: float) -> None:
@@ -90,25 +97,46 @@ class FaceTrack:
         rows.add(time_s)
         now = rows.values[rows.count - 1]
         now[_BOX], now[_POINTS], now[_SCORE] = box, landmarks.reshape(-1), score
-        if self.misses:
+        if self.hits:
+            moved = np.hypot(*(landmarks - rows.values[self.seen - 1, _POINTS].reshape(5, 2)).T).max()
+            self._motion = float(moved) / (rows.count - self.seen) / float(box[2] - box[0])
+        if self.misses or self.passed:
             self._fill(self.seen - 1, rows.count - 1)
         self._follow(np.asarray(box, np.float64))
-        self.misses = 0
-        self.hits += 1
-        self.seen = rows.count
-        self._score_sum += score
+        self._count(score)
         self._keep(image, landmarks, 1.0)
 
     def miss(self, time_s: float, image: NDArray[np.uint8]) -> None:
         """The face was not seen: it goes on as it went."""
         self._box = self.expected()
         self._speed *= 0.8
-        self.misses += 1
+        self.misses += 1 + self.passed
+        self.passed = 0
         self._rows.add(time_s)
-        self._rows.values[self._rows.count - 1, _SCORE] = np.nan
-        last = self._rows.values[self.seen - 1]
-        moved = (self._box[:2] + self._box[2:] - last[:2] - last[2:4]) / 2
-        self._keep(image, last[_POINTS].reshape(5, 2) + moved.astype(np.float32), 1.3)
+        self._rows.values[self.seen : self._rows.count, _SCORE] = np.nan
+        self._keep_about(image, self._box, 1.3)
+
+    @property
+    def steady(self) -> bool:
+        """Whether a frame may be passed over: the face is known for a while, surely seen, and hardly moves."""
+        return (
+            self.hits >= MIN_FRAMES
+            and not self.misses
+            and bool(self._rows.values[self.seen - 1, _SCORE] >= STEADY_SCORE)
+            and self._motion <= STEADY_MOTION
+        )
+
+    def pass_over(self, time_s: float, image: NDArray[np.uint8]) -> None:
+        """Nobody looked for the face in this frame; its landmarks will lie between those before and after."""
+        self._rows.add(time_s)
+        self._rows.values[self._rows.count - 1] = self._rows.values[self.seen - 1]
+        self._keep_about(image, self.expected(), 1.0)
+        self.passed += 1
+
+    def settle(self) -> None:
+        """No further frame comes: in those passed over last, the face is where it was seen last."""
+        if self.passed:
+            self._count(float(self._rows.values[self.seen - 1, _SCORE]), 0)
 
     def repeat(self, time_s: float) -> None:
         """The same picture once more: what was seen in it is the same."""
@@ -118,10 +146,10 @@ class FaceTrack:
         self._patches.append(self._patches[-1])
         if self.misses:
             self.misses += 1
+        elif self.passed:
+            self.passed += 1
         else:
-            self.hits += 1
-            self.seen = rows.count
-            self._score_sum += float(rows.values[rows.count - 1, _SCORE])
+            self._count(float(rows.values[rows.count - 1, _SCORE]))
 
     @property
     def lost(self) -> bool:
@@ -170,6 +198,13 @@ class FaceTrack:
         """Free what is left of the pictures."""
         self._patches.clear()
 
+    def _count(self, score: float, frames: int = 1) -> None:
+        """So many more frames with a face of this score, and those passed over before; all rows are good now."""
+        frames += self.passed
+        self.hits += frames
+        self._score_sum += frames * score
+        self.seen, self.misses, self.passed = self._rows.count, 0, 0
+
     def _fill(self, before: int, after: int) -> None:
         """Interpolate boxes and landmarks between two rows in which the face was seen."""
         values = self._rows.values
@@ -180,10 +215,16 @@ class FaceTrack:
         """Take the place of the box, but most of the size from before, which is steadier."""
         middle, side = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
         if self.hits:
-            step = (middle - (self._box[:2] + self._box[2:]) / 2) / (self.misses + 1)
+            step = (middle - (self._box[:2] + self._box[2:]) / 2) / (self.misses + self.passed + 1)
             self._speed = 0.7 * self._speed + 0.3 * step
             side = 0.8 * (self._box[2:] - self._box[:2]) + 0.2 * side
         self._box = np.concatenate([middle - side / 2, middle + side / 2])
+
+    def _keep_about(self, image: NDArray[np.uint8], box: F64, margin: float) -> None:
+        """Keep the pixels around where the mouth should be when the face is in this box."""
+        last = self._rows.values[self.seen - 1]
+        moved = (box[:2] + box[2:] - last[:2] - last[2:4]) / 2
+        self._keep(image, last[_POINTS].reshape(5, 2) + moved.astype(np.float32), margin)
 
     def _keep(self, image: NDArray[np.uint8], landmarks: F32, margin: float) -> None:
         """Keep the pixels around the mouth."""
