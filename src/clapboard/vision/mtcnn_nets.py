@@ -112,10 +112,16 @@ class _Graph:
         self.at = self._conv(kernel.transpose(3, 2, 0, 1), bias)
 
     def prelu(self) -> None:
-        """PReLU. Some slopes are negative, so it cannot change places with the pooling after it."""
-        slope = self.take().reshape(-1)
-        shape = (-1, 1, 1) if self.nodes[-1].op_type == "Conv" else (-1,)
-        self.at = self.node("PRelu", self.at, self.constant(slope.reshape(shape)))
+        """PReLU. Some slopes are negative, so it cannot change places with the pooling after it.
+
+        The runtime keeps what convolutions give in blocks of channels, which its PRelu does not know: behind one of
+        them it is written as slope x + (1 - slope) relu(x), by convolutions of each channel with one number.
+        """
+        slope, before = self.take().reshape(-1), self.at
+        if self.nodes[-1].op_type != "Conv":
+            self.at = self.node("PRelu", before, self.constant(slope))
+            return
+        self.at = self.node("Add", self._times(before, slope), self._times(self.node("Relu", before), 1 - slope))
 
     def first_layer(self) -> None:
         """The first convolution, on raw luma, with its PReLU.
@@ -139,6 +145,11 @@ class _Graph:
 
     def _conv(self, weight: F32, bias: F32, source: str = "") -> str:
         return self.node("Conv", source or self.at, self.constant(weight), self.constant(bias))
+
+    def _times(self, source: str, factors: F32) -> str:
+        """Each channel times its own factor."""
+        weight = self.constant(factors.astype(np.float32).reshape(-1, 1, 1, 1))
+        return self.node("Conv", source, weight, group=len(factors))
 
     def pool(self, size: int, ceil: bool = False) -> None:
         """Maximum over `size` x `size` at stride 2; with `ceil` over the border where the last one is not whole."""
