@@ -35,4 +35,4 @@ def active_rows(features: Features) -> NDArray[np.bool_]:
     if not len(real):
         return np.zeros(len(level), np.bool_)
     threshold = max(float(np.percentile(real, LOUD_PERCENTILE)) - DROP_DB / NEPER_DB, SILENCE_LOG_POWER)
-    return level > threshold
+    return np.asarray(level > threshold)

@@ -43,6 +43,11 @@ def fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, steps: int = 50) -> np
     return beta
 
 
+def _share(of: np.ndarray, among: np.ndarray) -> str:
+    """Part of some pieces, as text; a dash where there are none."""
+    return f"{of[among].mean():.0%}" if among.any() else "-"
+
+
 def describe(p: np.ndarray, right: np.ndarray, own: np.ndarray, seconds: np.ndarray) -> str:
     """Reliability and risk against coverage, as text."""
     lines = ["predicted   pieces   right"]
@@ -50,13 +55,13 @@ def describe(p: np.ndarray, right: np.ndarray, own: np.ndarray, seconds: np.ndar
         here = (p >= low) & (p < high)
         if here.any():
             lines.append(f"{low:.1f} to {min(high, 1):.1f}  {here.sum():6d}   {right[here].mean():.1%}")
+    answers = p >= MIN_PROBABILITY
     for length in np.unique(seconds):
         mine, others = own & (seconds == length), ~own & (seconds == length)
-        answered = mine & (p >= MIN_PROBABILITY)
         lines.append(
-            f"{length:g} s: answered {answered.sum() / mine.sum():.0%}, right of these {right[answered].mean():.0%}, "
-            f"right and answered {(answered & right).sum() / mine.sum():.0%} of {right[mine].mean():.0%}, "
-            f"wrong voice answered {(p[others] >= MIN_PROBABILITY).mean():.0%}"
+            f"{length:g} s: answered {_share(answers, mine)}, right of these {_share(right, mine & answers)}, "
+            f"right and answered {_share(answers & right, mine)} of {_share(right, mine)}, "
+            f"wrong voice answered {_share(answers, others)}"
         )
     return "\n".join(lines)
 
@@ -70,7 +75,7 @@ def gather(run: Path, data: Path, offsets: dict[str, float]) -> tuple[list[Piece
     own = pieces(net, held, LENGTHS_S)
     print(f"{run.name}: {len(held)} clips; {table(own)}", file=sys.stderr)
     speakers = [c.speaker for c in held]
-    foreign = []
+    foreign = list[Piece]()
     for step in range(1, len(held)):
         if all(speakers[i] != speakers[(i + step) % len(held)] for i in range(len(held))) and len(foreign) < 2 * len(
             own

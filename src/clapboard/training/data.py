@@ -18,12 +18,11 @@ from torch.nn import functional as F
 from clapboard.sound.features import (
     FLOOR,
     MEL_BINS,
-    SAMPLES_PER_ROW,
     WINDOW_SAMPLES,
     log_mel,
     normalise,
 )
-from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, ROWS_PER_FRAME, SAMPLE_RATE_HZ
+from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, ROWS_PER_FRAME, SAMPLE_RATE_HZ, SAMPLES_PER_ROW
 from clapboard.training.nets.clapboard_s import CROP_PX, INPUT_PX, SEEN_PX, WINDOW_FRAMES, WINDOW_ROWS, standardise
 from clapboard.values import Features
 
@@ -209,7 +208,7 @@ def augment_rows(rows: np.ndarray, valid: np.ndarray, rng: np.random.Generator, 
     other = np.roll(out - level, 1, axis=0)
     drop = np.where(babble, rng.uniform(1.0, 4.5, (clips, 1, 1)), 14.0).astype(np.float32)
     mixed = np.logaddexp(with_noise, other + level - drop) + tone
-    return np.maximum(mixed, np.log(FLOOR)).astype(np.float32)
+    return np.asarray(np.maximum(mixed, np.log(FLOOR)), np.float32)
 
 
 def batches(

@@ -34,11 +34,12 @@ class PictureGraph(nn.Module):
     def __init__(self, net: ClapboardS) -> None:
         super().__init__()
         self.lips = net.lips
-        self.register_buffer("matrix", centre_sampling())
+        self.matrix = nn.Buffer(centre_sampling())
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        return self.lips(standardise(self.matrix @ images.float() @ self.matrix.T)[None])[0]
+        found: Tensor = self.lips(standardise(self.matrix @ images.float() @ self.matrix.T)[None])[0]
+        return found
 
 
 class SoundGraph(nn.Module):
@@ -50,7 +51,8 @@ class SoundGraph(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """See the class."""
-        return self.sound(rows[None], dense=True)[0]
+        found: Tensor = self.sound(rows[None], dense=True)[0]
+        return found
 
 
 def export_graph(graph: nn.Module, example: Tensor, axis: str, path: Path) -> float:

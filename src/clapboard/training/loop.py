@@ -5,12 +5,14 @@ straight one would have: batch n depends on the seed and on n alone.
 """
 
 import argparse
+import copy
 import shutil
 import sys
 import time
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,12 +73,9 @@ class Run:
     def __init__(self, recipe: Recipe, device: str) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.device, self.step = recipe, device, 0
-        self.net = ClapboardS(recipe.width, recipe.sound_width, recipe.dropout).to(
-            device, memory_format=torch.channels_last
-        )
-        self.average = torch.optim.swa_utils.AveragedModel(
-            self.net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average), use_buffers=True
-        )
+        self.net = ClapboardS(recipe.width, recipe.sound_width, recipe.dropout).to(device)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs leave it out
+        self.average = copy.deepcopy(self.net).eval()
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
@@ -99,17 +98,27 @@ class Run:
             neighbours=neighbours(self.recipe, self.step),
         )
         self.optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip_norm)
         self.optimiser.step()
-        self.average.update_parameters(self.net)
+        self._update_average()
         self.step += 1
         return float(loss.detach())
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Exponential moving average of weights and batch statistics; the first step is taken whole."""
+        keep = self.recipe.average if self.step else 0.0
+        for mine, new in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(new, 1 - keep)
+            else:
+                mine.copy_(new)
 
     def save(self, path: Path) -> None:
         """Write everything, by a temporary name."""
         part = path.with_suffix(".part")
-        state = {"net": self.net, "average": self.average, "optimiser": self.optimiser}
+        state: dict[str, Any] = {"net": self.net, "average": self.average, "optimiser": self.optimiser}
         torch.save({"step": self.step, **{name: thing.state_dict() for name, thing in state.items()}}, part)
         part.replace(path)
 
@@ -168,9 +177,9 @@ def main(arguments: list[str] | None = None) -> int:
         if run.step % recipe.check_every == 0 or run.step == recipe.steps:
             run.save(checkpoint)
             if held:
-                print("held out:", table(pieces(run.average.module, held)), flush=True)
+                print("held out:", table(pieces(run.average, held)), flush=True)
             began = time.monotonic()
-    torch.save(run.average.module.state_dict(), chosen.run / "weights.pt")
+    torch.save(run.average.state_dict(), chosen.run / "weights.pt")
     return 0
 
 

@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def extract(path: Path) -> dict[str, np.ndarray]:
 
     finder, sound, crops = MouthFinder(Mtcnn()), list[Audio](), list[Crops]()
 
-    def frames():
+    def frames() -> Iterator[Frame]:
         for item in read(probe(path)):
             if isinstance(item, Frame):
                 yield item
@@ -76,7 +77,7 @@ def _one(path: Path, target: Path) -> str:
     except ClapboardError as error:
         return str(error)
     part = target.with_name(f".{target.name}.part{os.getpid()}.npz")
-    np.savez(part, **found)
+    np.savez(part, allow_pickle=False, **found)
     part.replace(target)
     return ""
 

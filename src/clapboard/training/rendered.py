@@ -59,7 +59,7 @@ def _one(seed: int, seconds: float, target: Path) -> bool:
     if found is None:
         return False
     part = target.with_name(f".{target.name}.part{os.getpid()}.npz")
-    np.savez(part, **found)
+    np.savez(part, allow_pickle=False, **found)
     part.replace(target)
     return True
 

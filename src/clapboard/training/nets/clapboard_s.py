@@ -133,6 +133,7 @@ class Sound(nn.Module):
             self.LAYERS, self.convolutions, self.norms, strict=True
         ):
             stride = (down, 1 if dense else along)
+            assert isinstance(convolution, nn.Conv2d)
             x = F.conv2d(x, convolution.weight, None, stride, (padding, 0), (1, dilation if dense else 1))
             x = F.relu(norm(x))
             dilation *= along
