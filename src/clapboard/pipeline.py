@@ -10,6 +10,7 @@ Kept of a file: 80 bytes of features every 10 ms, half a kilobyte of embedding a
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +46,13 @@ STILL = 0.97
 
 @dataclass(slots=True)
 class _Lips:
-    """Embeddings of one face track as they come; the last frames wait for the next crops."""
+    """Embeddings of one face track as they come; the last frames wait for the next crops.
+
+    ``values`` are the bytes of float16 rows: a bytearray grows in place, so that those of hours are never held twice.
+    """
 
     model: SyncModel
-    values: list[NDArray[np.float16]] = field(default_factory=list)
+    values: bytearray = field(default_factory=bytearray)
     time_s: list[NDArray[np.float64]] = field(default_factory=list)
     rest: Crops | None = None
 
@@ -58,10 +62,15 @@ class _Lips:
             joined = np.concatenate([self.rest.images, crops.images])
             crops = Crops(crops.track, joined, np.concatenate([self.rest.time_s, crops.time_s]))
         found = self.model.embed_picture(crops)
-        self.values.append(found.values.astype(np.float16))
+        self.values += found.values.astype(np.float16).tobytes()
         self.time_s.append(found.time_s)
         keep = self.model.spec.window_frames - 1
         self.rest = Crops(crops.track, crops.images[-keep:], crops.time_s[-keep:])
+
+    def embeddings(self) -> Embeddings:
+        """All of them, (T, D) float16."""
+        values: NDArray[Any] = np.frombuffer(self.values, np.float16).reshape(-1, self.model.spec.embedding)
+        return Embeddings(values, np.concatenate(self.time_s))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,10 +116,7 @@ def measure(
     for grid, frame in on_grid(pictures()):
         take(finder.push(grid, frame))
     take(finder.close())
-    embeddings = {
-        number: Embeddings(np.concatenate(stream.values), np.concatenate(stream.time_s))
-        for number, stream in lips.items()
-    }
+    embeddings = {number: stream.embeddings() for number, stream in lips.items()}
     return Measured(clip, sound.features(), embeddings, {t.number: t for t in finder.tracks})
 
 
@@ -221,7 +227,7 @@ def check(
 
 def _moves(lips: Embeddings) -> bool:
     """Whether the lips ever change: unit vectors of a still all point the same way."""
-    return bool(np.linalg.norm(lips.values.astype(np.float32).mean(0)) < STILL) if len(lips.values) else False
+    return bool(np.linalg.norm(lips.values.mean(0, dtype=np.float32)) < STILL) if len(lips.values) else False
 
 
 def _nothing(measured: Measured, max_offset_ms: float) -> Offset:

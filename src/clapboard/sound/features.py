@@ -82,7 +82,7 @@ class LogMel:
     """
 
     def __init__(self) -> None:
-        self._rows: list[np.ndarray] = []
+        self._rows = bytearray()  # of float16 rows; it grows in place
         self._valid: list[np.ndarray] = []
         # Samples that later rows need, and whether each is sound; never empty, so that they can be joined.
         self._waiting = [np.zeros(0, np.float32)]
@@ -125,7 +125,7 @@ class LogMel:
         if len(rows):
             sound_before = np.concatenate([[0], np.cumsum(marks)])
             starts = np.arange(len(rows)) * SAMPLES_PER_ROW
-            self._rows.append(rows.astype(np.float16))
+            self._rows += rows.astype(np.float16).tobytes()
             self._valid.append(sound_before[starts + WINDOW_SAMPLES] - sound_before[starts] == WINDOW_SAMPLES)
         self._waiting = [pending[len(rows) * SAMPLES_PER_ROW :]]
         self._waiting_real = [marks[len(rows) * SAMPLES_PER_ROW :]]
@@ -135,7 +135,7 @@ class LogMel:
         """All rows so far."""
         self._make_rows()
         first_s = self._first_s if self._first_s is not None else 0.0
-        values = np.concatenate(self._rows) if self._rows else np.zeros((0, MEL_BINS), np.float16)
+        values = np.frombuffer(self._rows, np.float16).reshape(-1, MEL_BINS).copy()
         valid = np.concatenate(self._valid) if self._valid else np.zeros(0, np.bool_)
         return Features(values, valid, first_s + WINDOW_SAMPLES / 2 / SAMPLE_RATE_HZ)
 
