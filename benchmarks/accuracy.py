@@ -229,7 +229,7 @@ def controls(model: SyncModel, clips: list[Decoded], results: list[Result], rng:
         wrong += run(model, [replace(clip, audio=others[index % len(others)].audio)], rng)
     unmoved = run(model, [still(clip, model) for clip in clips], rng)
     print(
-        "\n| piece | AUC wrong voice, by confidence | by p | AUC still picture | wrong voice answered | still answered |"
+        "\n| piece | AUC wrong voice, by confidence | by p | AUC still picture | wrong voice answered | still |"
     )
     print("|---|---|---|---|---|---|")
     numbers = {}
