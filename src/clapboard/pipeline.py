@@ -9,6 +9,7 @@ Kept of a file: 80 bytes of features every 10 ms, half a kilobyte of embedding a
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from clapboard.media.grid import on_grid
 from clapboard.media.probe import probe
 from clapboard.media.read import read
 from clapboard.models.session import SyncModel, load_model
-from clapboard.models.store import DEFAULT_MODEL
+from clapboard.models.store import DEFAULT_MODEL, names
 from clapboard.sound.activity import active_rows
 from clapboard.sound.features import LogMel, normalise
 from clapboard.sync.consensus import Decision, Face, decide
@@ -42,6 +43,18 @@ MIN_FACE_PX = 40.0
 """Faces narrower than this are not looked for (px)."""
 STILL = 0.97
 """Length of the mean of a track's unit vectors above which its picture does not move: 1 is a still."""
+
+
+@lru_cache(maxsize=2)
+def _bundled(name: str, threads: int) -> SyncModel:
+    """A bundled model, kept for the next file: loading it costs as much as measuring a second of video."""
+    return load_model(name, threads=threads)
+
+
+@lru_cache(maxsize=2)
+def _face_nets(threads: int) -> Mtcnn:
+    """The face nets, kept for the next file."""
+    return Mtcnn(threads=threads)
 
 
 @dataclass(slots=True)
@@ -100,7 +113,7 @@ def measure(
     """
     clip = probe(path, audio_track=audio_track)
     sound, lips = LogMel(), dict[int, _Lips]()
-    finder = MouthFinder(detector or Mtcnn(threads=threads))
+    finder = MouthFinder(detector or _face_nets(threads))
 
     def pictures() -> Iterator[Frame]:
         for item in read(clip, hook=hook, threads=threads):
@@ -191,7 +204,10 @@ def check(
     """
     tolerance = parse_profile(profile)
     lag_rows(max_offset_ms / 1000)  # a bad range is refused before the file is decoded
-    loaded = model if isinstance(model, SyncModel) else load_model(model, threads=threads)
+    if isinstance(model, SyncModel):
+        loaded = model
+    else:
+        loaded = _bundled(str(model), threads) if str(model) in names() else load_model(model, threads=threads)
     measured = measure(path, loaded, audio_track=audio_track, detector=detector, hook=hook, threads=threads)
     found = curves_of(measured, loaded, max_offset_ms / 1000, hook)
     calibration = loaded.spec.calibration

@@ -14,6 +14,11 @@ from clapboard.training.data import MARGIN_ROWS, Prepared, plain_mouths
 from clapboard.training.nets.clapboard_s import WINDOW_ROWS, ClapboardS
 from clapboard.values import Embeddings, Features, Offset
 
+QUIET = 0.2
+"""A window whose sound is speech for no more than this part of it counts as quiet."""
+LEAST_SPEECH = 0.25
+"""A piece is measured when at least this part of its windows is not quiet."""
+
 
 @torch.no_grad()
 def embed(net: ClapboardS, clip: Prepared) -> tuple[Embeddings, Embeddings]:
@@ -45,21 +50,24 @@ def pieces(
 ) -> list[Piece]:
     """Offsets of all non-overlapping pieces of each length; the sound of the whole clip stays around a piece.
 
-    ``foreign`` > 0 takes the sound from the clip that many places further on: nothing there is right.
+    ``foreign`` > 0 takes the sound from the clip that many places further on, where that is another speaker's: nothing
+    there is right.
     """
     embedded = [embed(net, clip) for clip in clips]
     found = []
     for index, clip in enumerate(clips):
-        picture, sound = embedded[index][0], embedded[(index + foreign) % len(clips)][1]
+        other = (index + foreign) % len(clips)
+        if foreign and clips[other].speaker == clip.speaker:
+            continue
+        picture, sound = embedded[index][0], embedded[other][1]
         for seconds in lengths_s:
             size = round(seconds * PICTURE_HZ)
             for start in range(0, len(picture.values) - size + 1, size):
                 part = slice(start, start + size)
-                rows = distances(Embeddings(picture.values[part], picture.time_s[part]), sound)
-                loud = clip.loud[part]
-                if (loud > 0.2).mean() < 0.25:
+                if (clip.loud[part] > QUIET).mean() < LEAST_SPEECH:
                     continue
-                found.append(Piece(seconds, offset_of(curves(rows, loud >= 0)), clip))
+                rows = distances(Embeddings(picture.values[part], picture.time_s[part]), sound)
+                found.append(Piece(seconds, offset_of(curves(rows)), clip))
     return found
 
 
