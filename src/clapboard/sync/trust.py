@@ -12,7 +12,7 @@ import numpy as np
 
 from clapboard.sync.distance import Curves
 from clapboard.sync.search import offset_of
-from clapboard.timebase import FRAME_MS, PICTURE_HZ
+from clapboard.timebase import FEATURE_HZ, FRAME_MS, PICTURE_HZ
 from clapboard.values import Offset
 
 MIN_WINDOWS = 15
@@ -21,45 +21,44 @@ MIN_PROBABILITY = 0.5
 """An answer that is more likely wrong than right is not given."""
 ELSEWHERE_MS = 100.0
 """Another minimum counts as a rival when it is at least this far away."""
+RISE_MS = 80.0
+"""A dip of speech in sync is about twice as wide as this."""
+MOST_SPEECH_S = 20.0
+"""More speech than this makes no answer surer: what is wrong then is not chance."""
 EDGE_MS = 15.0
 """A minimum this close to the end of the search is where the search stopped, not where the sound is."""
 PART_S = 4.0
 """Speech that suffices to measure parts of a file by themselves, s."""
 DISAGREE_MS = 2 * FRAME_MS
 """Parts that differ by more than this do not share one offset."""
-STILL_SPREAD = 0.02
-"""Spread of the distances over time below which the picture does not move."""
-
-
-def evidence(of: Offset) -> dict[str, float]:
-    """What the probability is made from: numbers that do not depend on the lag itself.
-
-    ``gap`` : how far the lowest point lies under the lowest one that is `ELSEWHERE_MS` away
-    ``depth`` : the confidence
-    ``sigma`` : that gap over the curve's robust spread
-    ``log_speech`` : natural logarithm of the speech in seconds
-    """
-    curve, away = of.curve, np.abs(of.offsets_ms - of.offset_ms) >= ELSEWHERE_MS
-    rivals = curve[away & np.isfinite(curve)]
-    if not len(rivals) or not np.isfinite(of.offset_ms):
-        return {"gap": 0.0, "depth": 0.0, "sigma": 0.0, "log_speech": 0.0}
-    gap = float(rivals.min() - np.nanmin(curve))
-    spread = float(np.median(np.abs(rivals - np.median(rivals)))) + 1e-6
-    seconds = max(of.windows, 1) / PICTURE_HZ
-    return {"gap": gap, "depth": of.confidence, "sigma": min(gap / spread, 12.0), "log_speech": float(np.log(seconds))}
 
 
 def terms(of: Offset) -> dict[str, float]:
-    """Evidence as the terms of a logistic regression, depth and gap also times the square root of the speech."""
-    seen = evidence(of)
-    root = float(np.sqrt(min(np.exp(seen["log_speech"]), 20.0)))
+    """What the probability is made from: numbers that do not depend on the lag itself.
+
+    ``gap`` : how far the lowest point lies under the lowest one that is `ELSEWHERE_MS` away, a rival
+    ``rise`` : how far the curve rises within `RISE_MS` on both sides of it: speech in sync gives a dip of that width
+    ``least`` : the lowest point itself, the distance of lips and sound where they match best
+    ``log_speech`` : natural logarithm of the speech in seconds
+    ``gap_root``, ``rise_root`` : times the square root of the speech, since chance minima shrink with it
+    """
+    curve = of.curve
+    rivals = curve[(np.abs(of.offsets_ms - of.offset_ms) >= ELSEWHERE_MS) & np.isfinite(curve)]
+    if not len(rivals) or not np.isfinite(of.offset_ms):
+        return dict.fromkeys(("gap", "rise", "least", "log_speech", "gap_root", "rise_root"), 0.0)
+    place, reach = int(np.nanargmin(curve)), round(RISE_MS / 1000 * FEATURE_HZ)
+    sides = curve[[max(place - reach, 0), min(place + reach, len(curve) - 1)]]
+    gap = float(rivals.min() - curve[place])
+    rise = float(np.mean(sides[np.isfinite(sides)]) - curve[place]) if np.isfinite(sides).any() else 0.0
+    seconds = max(of.windows, 1) / PICTURE_HZ
+    root = float(np.sqrt(min(seconds, MOST_SPEECH_S)))
     return {
-        "gap": seen["gap"],
-        "depth": seen["depth"],
-        "sigma": seen["sigma"],
-        "log_speech": float(np.clip(seen["log_speech"], -1.0, 3.0)),
-        "gap_root": seen["gap"] * root,
-        "depth_root": seen["depth"] * root,
+        "gap": gap,
+        "rise": rise,
+        "least": of.min_distance,
+        "log_speech": float(np.log(min(seconds, MOST_SPEECH_S))),
+        "gap_root": gap * root,
+        "rise_root": rise * root,
     }
 
 

@@ -4,7 +4,7 @@
 
 Each run held some speakers out (its recipe says which); pieces of their clips, from 0.6 to 8 s, are measured with their
 own voice and with the voice of somebody else, who is always wrong. The logistic regression over
-`clapboard.sync.trust.terms` is fitted to all of them, the two kinds weighing the same.
+`clapboard.sync.trust.terms` is fitted to all of them, a foreign voice for every three own ones.
 """
 
 import argparse
@@ -28,6 +28,8 @@ CONSTANT_S = 4.0
 """A model's own constant is the median over pieces of this length (or the longest below it), s."""
 FOREIGN_VOICES = 6
 """Each held-out clip is measured with the voices of up to this many others."""
+FOREIGN_PRIOR = 1 / 3
+"""How many clips with a foreign voice are expected for each with its own: people check what they have doubts about."""
 RIDGE = 1e-3
 """Pull of the weights towards 0, per piece: the terms say nearly the same things."""
 
@@ -116,13 +118,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def fit_all(x: np.ndarray, right: np.ndarray, own: np.ndarray, seconds: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Fit with every length weighing the same, and own voices as much as foreign ones within each length."""
+    """Fit with every length weighing the same, and within each a foreign voice for every three own ones."""
     weight = np.zeros(len(x))
     for length in np.unique(seconds):
         for kind in (True, False):
             here = (np.asarray(seconds) == length) & (own == kind)
             if here.any():
-                weight[here] = len(x) / here.sum()
+                weight[here] = (1.0 if kind else FOREIGN_PRIOR) * len(x) / here.sum()
     return fit(x, right.astype(float), weight / weight.mean())
 
 
