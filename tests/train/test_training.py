@@ -11,6 +11,7 @@ pytestmark = pytest.mark.train
 
 from clapboard.models.session import load_model  # noqa: E402
 from clapboard.sound.features import normalise  # noqa: E402
+from clapboard.sync.trust import terms  # noqa: E402
 from clapboard.training import calibrate, export, loop  # noqa: E402
 from clapboard.training.data import MARGIN_ROWS, Sampling, align, augment_mouths, augment_rows, batches, plain_mouths  # noqa: E402
 from clapboard.training.evaluate import pieces  # noqa: E402
@@ -217,19 +218,13 @@ def test_a_toy_is_learned_exported_and_calibrated(tmp_path: Path, capsys: pytest
     again = model.embed_sound(rows, clip.valid, 0.0).values
     real = np.isfinite(again).all(1)
     np.testing.assert_allclose(again[real], sound[real], atol=1e-4)
-    assert len(pieces(net, [clip], (2.0,))) == 1
+    found = pieces(net, [clip], (2.0,))
+    assert len(found) == 1
     offsets = tmp_path / "offsets.csv"
     offsets.write_text("file,offset_ms,usable\n" + "".join(f"{n}.mp4,0,yes\n" for n in range(9)))
     out = tmp_path / "calibration.json"
     assert calibrate.main([str(run), "--data", str(tmp_path / "data"), "--offsets", str(offsets), "-o", str(out)]) == 0
-    assert set(json.loads(out.read_text())["weights"]) == {
-        "gap",
-        "depth",
-        "sigma",
-        "log_speech",
-        "gap_root",
-        "depth_root",
-    }
+    assert set(json.loads(out.read_text())["weights"]) == set(terms(found[0].offset))
 
 
 def test_logistic_regression_recovers_a_known_curve() -> None:
