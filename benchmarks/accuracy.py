@@ -228,9 +228,7 @@ def controls(model: SyncModel, clips: list[Decoded], results: list[Result], rng:
         others = [c for c in clips if c.speaker != clip.speaker]
         wrong += run(model, [replace(clip, audio=others[index % len(others)].audio)], rng)
     unmoved = run(model, [still(clip, model) for clip in clips], rng)
-    print(
-        "\n| piece | AUC wrong voice, by confidence | by p | AUC still picture | wrong voice answered | still |"
-    )
+    print("\n| piece | AUC wrong voice, by confidence | by p | AUC still picture | wrong voice answered | still |")
     print("|---|---|---|---|---|---|")
     numbers = {}
     for seconds in LENGTHS_S:

@@ -12,7 +12,7 @@ import pytest
 
 import clapboard
 from clapboard.errors import NoAudioError, UsageError
-from clapboard.media.write import bake, shift
+from clapboard.media.write import bake, shift, write_clip
 from clapboard.models.session import SyncModel, load_model
 from clapboard.testing import make_clip
 from clapboard.values import Report
@@ -171,3 +171,22 @@ def test_the_same_file_gives_the_same_numbers(talk: Path, plain: Report, model: 
     again = clapboard.check(talk, model=model)
     assert again.offset.offset_ms == plain.offset.offset_ms
     np.testing.assert_array_equal(again.offset.curve, plain.offset.curve)
+
+
+def test_faces_too_small_for_the_model_are_not_trusted(model: SyncModel, tmp_path: Path) -> None:
+    """Protects wide shots: lips of a few pixels may be measured, but nothing is decided by them."""
+    path = tmp_path / "small.mp4"
+    make_clip(path, seed=19, duration_s=4.0, width_px=480, height_px=270, face_px=26)
+    report = clapboard.check(path, model=model)
+    assert report.status == "undecided"
+    assert any("px" in text for text in (*report.offset.reasons, *report.hints))
+
+
+def test_nothing_measured_is_null_and_not_zero(model: SyncModel, tmp_path: Path) -> None:
+    """Protects the numbers of a file without a face: not known is not 0 %."""
+    path = tmp_path / "faceless.mp4"
+    write_clip(path, [np.full((120, 160), n, np.uint8) for n in range(40, 90)], 25, np.zeros(32000, np.float32), 16000)
+    report = clapboard.check(path, model=model)
+    assert report.offset.reasons == ("no face was found",)
+    assert np.isnan(report.offset.p_within_frame)
+    assert np.isnan(report.offset.offset_ms)

@@ -216,7 +216,7 @@ def check(
         decision = decide(faces, calibration.bias, calibration.weights)
     else:
         decision = Decision(_nothing(measured, max_offset_ms), {}, frozenset())
-    offset = _on_zero(_explained(decision.offset, measured), loaded.spec.zero_ms)
+    offset = _on_zero(_explained(decision, measured), loaded.spec.zero_ms)
     tracks = tuple(
         TrackReport(
             number=face.number,
@@ -251,13 +251,18 @@ def _nothing(measured: Measured, max_offset_ms: float) -> Offset:
     offsets_ms = -1000 * lag_rows(max_offset_ms / 1000) / FEATURE_HZ
     reason = "no face was found" if not measured.lips else "the file has no sound while a face is in view"
     nothing = np.full(len(offsets_ms), np.nan, np.float32)
-    return Offset(float("nan"), float("nan"), float("nan"), nothing, offsets_ms, 0, 0.0, (reason,))
+    return Offset(float("nan"), float("nan"), float("nan"), nothing, offsets_ms, 0, reasons=(reason,))
 
 
-def _explained(offset: Offset, measured: Measured) -> Offset:
-    """The same with the plainest cause first: a file without any sound to hear says so."""
+def _explained(decision: Decision, measured: Measured) -> Offset:
+    """The offset of a file with what only the file can tell: silence, and faces smaller than the model knows."""
+    offset = decision.offset
     if offset.reasons and measured.lips and not active_rows(measured.features).any():
         return replace(offset, reasons=("the sound is silent",))
+    widest_px = max((measured.tracks[number].face_px for number in decision.deciders), default=MIN_FACE_PX)
+    if widest_px < MIN_FACE_PX:
+        small = f"the face that decides is {widest_px:.0f} px wide, {MIN_FACE_PX:.0f} px are needed"
+        return replace(offset, reasons=(*offset.reasons, small))
     return offset
 
 

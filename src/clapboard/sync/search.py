@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clapboard.errors import UsageError
-from clapboard.sync.distance import Curves, curves, distances
+from clapboard.sync.distance import Curves, Edges, curves, distances
 from clapboard.timebase import offset_ms_of_lag
 from clapboard.values import F32, F64, Embeddings, Offset
 
@@ -77,7 +77,12 @@ def offset_of(of: Curves) -> Offset:
 
 
 def find_offset(
-    picture: Embeddings, sound: Embeddings, max_offset_ms: float = 1000.0, *, speaking: NDArray[np.bool_] | None = None
+    picture: Embeddings,
+    sound: Embeddings,
+    max_offset_ms: float = 1000.0,
+    *,
+    speaking: NDArray[np.bool_] | None = None,
+    edges: Edges = "mask",
 ) -> Offset:
     """Offset between two streams of embeddings.
 
@@ -87,13 +92,14 @@ def find_offset(
     sound : (R, D) embeddings of sound every 10 ms, NaN where the file has none
     max_offset_ms : search range, both ways
     speaking : (T,) bool, windows that count; all where None
+    edges : ``"mask"`` or, to reproduce published numbers only, ``"zeros"``; see `clapboard.sync.distance.distances`
 
     Returns
     -------
     Offset, positive = sound early. ``p_within_frame`` is NaN: it needs a model's calibration, see
     `clapboard.sync.trust`.
     """
-    found = distances(picture, sound, max_offset_ms / 1000)
+    found = distances(picture, sound, max_offset_ms / 1000, edges=edges)
     if not len(found.time_s):
         nothing = np.full(len(found.lags_s), np.nan, np.float32)
         return Offset(float("nan"), float("nan"), float("nan"), nothing, -1000.0 * found.lags_s, 0)

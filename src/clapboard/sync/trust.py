@@ -109,7 +109,7 @@ def judge(of: Curves, whole: Offset, bias: float, weights: Mapping[str, float], 
     """
     reasons = []
     probability = p_within_frame(whole, bias, weights)
-    reach_ms = float(np.abs(whole.offsets_ms).max()) if len(whole.offsets_ms) else 0.0
+    farthest_ms = float(np.abs(whole.offsets_ms).max()) if len(whole.offsets_ms) else 0.0
     if whole.windows < MIN_WINDOWS:
         seconds = whole.windows / PICTURE_HZ
         reasons.append(
@@ -120,7 +120,8 @@ def judge(of: Curves, whole: Offset, bias: float, weights: Mapping[str, float], 
     else:
         if not moves:
             reasons.append("the face does not move: a still picture has no offset")
-        if abs(whole.offset_ms) > reach_ms - EDGE_MS:
+        if abs(whole.offset_ms) > farthest_ms - EDGE_MS:
+            reach_ms = (len(whole.offsets_ms) - 1) / 2 * 1000 / FEATURE_HZ
             reasons.append(f"the best match lies at the edge of the search of {reach_ms:.0f} ms both ways")
         if probability < MIN_PROBABILITY:
             seconds = whole.windows / PICTURE_HZ
