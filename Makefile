@@ -7,6 +7,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
+# One version for everybody who checks types; any build of it will do.
+TORCH ?= torch==2.13.0
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -42,6 +44,7 @@ $(VENV)/installed-test: $(VENV)/installed
 	@touch $@
 
 $(VENV)/installed-train: $(VENV)/installed-test
+	@$(PIP) $(TORCH)
 	@$(PIP) --editable '.[train]'
 	@touch $@
 
