@@ -8,6 +8,7 @@ from typing import Any, Literal
 import av
 import av.error
 import numpy as np
+from av import library_versions
 
 from clapboard.errors import MediaError, NoAudioError, UsageError
 from clapboard.media.rational import fraction
@@ -55,8 +56,8 @@ def probe(path: str | Path, *, audio_track: int | None = None) -> Clip:
             rotation = _rotation(container, video.index)
         versions = {
             "av": av.__version__,
-            "libavformat": ".".join(map(str, av.library_versions["libavformat"])),
-            "libavcodec": ".".join(map(str, av.library_versions["libavcodec"])),
+            "libavformat": ".".join(map(str, library_versions["libavformat"])),
+            "libavcodec": ".".join(map(str, library_versions["libavcodec"])),
         }
         return Clip(
             path=path,
