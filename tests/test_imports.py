@@ -1,6 +1,7 @@
 """The house stands as designed: imports point down, heavy packages stay out until they are needed."""
 
 import ast
+import os
 import subprocess
 import sys
 from functools import cache
@@ -12,7 +13,7 @@ import clapboard
 
 SOURCE = Path(clapboard.__file__).parent
 FLOORS = {
-    "values": 1, "timebase": 1, "errors": 1,
+    "values": 1, "timebase": 1, "errors": 1, "runtime": 1,
     "sound": 2, "vision": 2, "sync": 2, "models": 2, "media": 2, "speakers": 2, "report": 2, "verdict": 2, "metrics": 2,
     "pipeline": 3, "testing": 3,
     "training": 4, "repair": 4,
@@ -119,6 +120,20 @@ def test_only_media_imports_pyav() -> None:
     """Its interface changes between versions: one stage has to follow it. Made clips need it to write files."""
     users = {name.split(".")[0] for name, path in modules().items() if "av" in packages(path)}
     assert users <= {"media", "testing"}
+
+
+def test_only_one_place_imports_onnx_runtime() -> None:
+    """That place turns off the telemetry, which has to happen before the first import."""
+    assert {name for name, path in modules().items() if "onnxruntime" in packages(path)} == {"runtime"}
+
+
+def test_the_networks_write_nothing_to_the_home_directory(tmp_path: Path) -> None:
+    """ONNX Runtime's telemetry would keep a device identifier there, and call out."""
+    code = "from clapboard.vision.mtcnn import Mtcnn; Mtcnn()"
+    home = {name: str(tmp_path) for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+    switch = {"ORT_DISABLE_TELEMETRY": ""}
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **home, **switch})
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_bare_import_costs_nothing() -> None:

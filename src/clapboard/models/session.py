@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from clapboard.errors import UsageError
 from clapboard.models.spec import ModelSpec
 from clapboard.models.store import DEFAULT_MODEL, fingerprint, locate, read_weights
+from clapboard.runtime import onnx_runtime
 from clapboard.timebase import FEATURE_HZ
 from clapboard.values import F32, Crops, Embeddings, Model
 
@@ -33,8 +34,7 @@ class SyncModel:
     """
 
     def __init__(self, name_or_path: str | Path = DEFAULT_MODEL, *, threads: int = 1) -> None:
-        import onnxruntime
-
+        onnxruntime = onnx_runtime()
         path = locate(name_or_path)
         self.spec = ModelSpec.read(path)
         options = onnxruntime.SessionOptions()
@@ -52,9 +52,7 @@ class SyncModel:
     @property
     def versions(self) -> dict[str, str]:
         """Version of the runtime that gives the numbers."""
-        import onnxruntime
-
-        return {"onnxruntime": str(onnxruntime.__version__)}
+        return {"onnxruntime": str(onnx_runtime().__version__)}
 
     @property
     def model(self) -> Model:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clapboard.runtime import onnx_runtime
 from clapboard.training.nets.clapboard_s import (
     CROP_PX,
     EMBEDDING,
@@ -62,8 +63,6 @@ def export_graph(graph: nn.Module, example: Tensor, axis: str, path: Path) -> fl
     ------
     RuntimeError : the difference is above `MAX_DIFFERENCE`
     """
-    import onnxruntime
-
     graph.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns about shapes that we keep free on purpose
@@ -77,7 +76,7 @@ def export_graph(graph: nn.Module, example: Tensor, axis: str, path: Path) -> fl
             opset_version=17,
             dynamo=False,
         )
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
     other = torch.cat([example, example.flip(0)])[: len(example) + 7]
     with torch.no_grad():
         expected = graph(other).numpy()

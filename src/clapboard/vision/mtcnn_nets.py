@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from clapboard.errors import ModelError
+from clapboard.runtime import onnx_runtime
 from clapboard.values import F32
 
 PACKAGE = "mtcnn"
@@ -167,10 +168,10 @@ class _Graph:
 
     def session(self, inputs: list[Any], outputs: list[str], threads: int) -> Any:
         """Check the graph and open it in ONNX Runtime."""
-        import onnxruntime
-
-        helper = self._helper
         from onnx import TensorProto
+
+        onnxruntime = onnx_runtime()
+        helper = self._helper
 
         graph = helper.make_graph(
             self.nodes,
