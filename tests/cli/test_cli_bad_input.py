@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clapboard.cli import main
 from clapboard.media.encode import write_clip
-from clapboard.testing import make_clip
+from clapboard.testing import make_clip, talking_arrays
 
 FRAMES = 40
 RATE_HZ = 16_000
@@ -78,6 +78,12 @@ def silent_face(path: Path) -> None:
     make_clip(path, duration_s=2.0, silent=True)
 
 
+def hardly_any_sound(path: Path) -> None:
+    talk = talking_arrays(duration_s=2.0)
+    assert talk.samples is not None
+    write_clip(path, talk.frames, 25, talk.samples[: round(0.15 * talk.truth.sample_rate_hz)])
+
+
 def photograph(path: Path) -> None:
     make_clip(path, duration_s=3.0, static=True)
 
@@ -95,6 +101,7 @@ CASES = [
     (silent, 3, "no face"),
     (one_frame, 3, "no face"),
     (silent_face, 3, "silent"),
+    (hardly_any_sound, 3, "cannot tell"),
     (photograph, 3, "does not move"),
 ]
 

@@ -51,8 +51,9 @@ def distances(picture: Embeddings, sound: Embeddings, max_offset_s: float = 1.0,
     .. [1] J. S. Chung and A. Zisserman, "Out of time", 2016; ``calc_pdist`` of the released ``SyncNetInstance.py``.
     """
     lags = lag_rows(max_offset_s)
-    if not len(picture.values) or not len(sound.values):
-        return Distances(np.zeros((0, len(lags)), np.float32), lags / FEATURE_HZ, np.zeros(0))
+    if not len(picture.values) or not len(sound.values):  # less sound than one embedding: every window is without
+        nothing = np.full((len(picture.values), len(lags)), np.nan, np.float32)
+        return Distances(nothing, lags / FEATURE_HZ, np.asarray(picture.time_s, np.float64))
     rows, residual_s = row_positions(picture.time_s, float(sound.time_s[0]))
     first, last = int(rows[0] + lags[0]), int(rows.max() + lags[-1])
     # Sound is copied once into a strip that covers every row asked for; outside the file it stays NaN.
