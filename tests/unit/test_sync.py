@@ -101,6 +101,16 @@ def test_blocks_add_up_to_the_whole() -> None:
     assert pieces.windows.sum() == whole.windows.sum() == 150
 
 
+def test_pieces_half_way_between_rows_join() -> None:
+    """Protects short faces with sound 5 ms off the picture's rows: halves rounded up and down double no lag."""
+    picture, sound = streams(200.0)
+    late = Embeddings(sound.values, sound.time_s + 0.005)
+    cut = [slice(n, n + 1) for n in range(20)] + [slice(20, 150)]
+    whole = join([curves(distances(Embeddings(picture.values[c], picture.time_s[c]), late)) for c in cut])
+    np.testing.assert_allclose(np.diff(whole.lags_s), 0.01, atol=1e-9)
+    assert offset_of(whole).offset_ms == pytest.approx(195, abs=1.0)
+
+
 def test_nothing_in_gives_nothing_out() -> None:
     """Protects empty streams: NaN and no windows instead of an exception."""
     empty = Embeddings(np.zeros((0, 8), np.float32), np.zeros(0))

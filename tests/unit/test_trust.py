@@ -1,6 +1,7 @@
 """Trust and consensus: when an answer is withheld, and which faces decide."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,27 @@ def test_a_minimum_at_the_edge_is_no_answer() -> None:
     edge = made([1.0] * 8)
     found = trust.judge(edge, offset_of(edge), BIAS, WEIGHTS)
     assert any("edge of the search" in reason for reason in found.reasons)
+
+
+def test_a_minimum_where_the_known_curve_ends_is_no_answer() -> None:
+    """Protects short files: beyond the last lag with enough sound the curve may fall further."""
+    cut = made([0.62] * 3)
+    cut.counts[:, LAGS_S > 0.6] = 0
+    found = trust.judge(cut, offset_of(cut), BIAS, WEIGHTS)
+    assert found.offset_ms == pytest.approx(-600, abs=1)
+    assert not found.trusted
+    assert "hardly overlap" in found.reasons[0]
+
+
+@pytest.mark.parametrize("reach_ms", [40, 60, 90, 150])
+def test_a_search_without_rivals_is_no_answer(reach_ms: int) -> None:
+    """Protects narrow searches: a best match is only as good as the ones it beats, so without any it counts nothing."""
+    noise = made([0.0] * 8, depth=0.0)
+    near = np.abs(LAGS_S) <= reach_ms / 1000 + 1e-9
+    narrow = replace(noise, sums=noise.sums[:, near], counts=noise.counts[:, near], lags_s=LAGS_S[near])
+    found = trust.judge(narrow, offset_of(narrow), 3.0, WEIGHTS)
+    assert found.p_within_frame == 0
+    assert "too few other offsets" in found.reasons[-1]
 
 
 def test_parts_at_other_offsets_are_told() -> None:

@@ -122,7 +122,7 @@ def curves(of: Distances, counts_in: NDArray[np.bool_] | None = None, block_s: f
 
     Parameters
     ----------
-    of : (T, K)
+    of : (T, K), its lags even on both sides of 0, as `distances` makes them
     counts_in : (T,) bool, windows that count (those with speech near them); all where None
     """
     if counts_in is None:
@@ -133,14 +133,16 @@ def curves(of: Distances, counts_in: NDArray[np.bool_] | None = None, block_s: f
     counts = np.zeros_like(sums)
     np.add.at(sums, block, np.where(real, of.values, 0))
     np.add.at(counts, block, real.astype(np.float32))
-    nominal_s = np.asarray(np.round(of.lags_s * FEATURE_HZ) / FEATURE_HZ, np.float64)
+    # Counted from the middle, never rounded: a residual of half a row would fall to either side.
+    reach = len(of.lags_s) // 2
+    nominal_s = np.arange(-reach, reach + 1) / FEATURE_HZ
     return Curves(
         sums,
         counts,
         np.bincount(block, counts_in.astype(np.float64), len(names)).astype(np.float64),
         np.bincount(block, minlength=len(names)).astype(np.float64),
         (names * block_s).astype(np.float64),
-        np.full(len(names), float(of.lags_s[0] - nominal_s[0]), np.float64),
+        np.full(len(names), float(of.lags_s[reach]), np.float64),
         nominal_s,
     )
 

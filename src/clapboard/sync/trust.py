@@ -13,7 +13,7 @@ import numpy as np
 from clapboard.sync.distance import Curves
 from clapboard.sync.search import offset_of
 from clapboard.timebase import FEATURE_HZ, FRAME_MS, PICTURE_HZ
-from clapboard.values import Offset
+from clapboard.values import F32, Offset
 
 MIN_WINDOWS = 15
 """Least speech that can be judged: 0.6 s."""
@@ -21,16 +21,39 @@ MIN_PROBABILITY = 0.5
 """An answer that is more likely wrong than right is not given."""
 ELSEWHERE_MS = 100.0
 """Another minimum counts as a rival when it is at least this far away."""
+MIN_RIVALS_MS = 200.0
+"""Rivals must cover this much of the search together, or the best of a narrow search would look better than it is."""
 RISE_MS = 80.0
 """A dip of speech in sync is about twice as wide as this."""
 MOST_SPEECH_S = 20.0
 """More speech than this makes no answer surer: what is wrong then is not chance."""
 EDGE_MS = 15.0
-"""A minimum this close to the end of the search is where the search stopped, not where the sound is."""
+"""A minimum this close to the end of what is known is where the search stopped, not where the sound is."""
 PART_S = 4.0
 """Speech that suffices to measure parts of a file by themselves, s."""
 DISAGREE_MS = 2 * FRAME_MS
 """Parts that differ by more than this do not share one offset."""
+
+
+def _rivals(of: Offset) -> F32:
+    """Points of the curve at least `ELSEWHERE_MS` from the answer: what its minimum has to beat."""
+    return of.curve[(np.abs(of.offsets_ms - of.offset_ms) >= ELSEWHERE_MS) & np.isfinite(of.curve)]
+
+
+def _rivals_ms(of: Offset) -> float:
+    """How much of the search the rivals cover, ms."""
+    return len(_rivals(of)) * 1000 / FEATURE_HZ
+
+
+def _at_the_end(of: Offset) -> str:
+    """In words, that the minimum lies where the search or the sound ends, and may be lower beyond; else empty."""
+    known_ms = of.offsets_ms[np.isfinite(of.curve)]
+    if known_ms.min() + EDGE_MS <= of.offset_ms <= known_ms.max() - EDGE_MS:
+        return ""
+    if np.abs(of.offset_ms) > np.abs(of.offsets_ms).max() - EDGE_MS:
+        reach_ms = (len(of.offsets_ms) - 1) / 2 * 1000 / FEATURE_HZ
+        return f"the best match lies at the edge of the search of {reach_ms:.0f} ms both ways"
+    return "the best match lies where picture and sound hardly overlap in time"
 
 
 def terms(of: Offset) -> dict[str, float]:
@@ -43,7 +66,7 @@ def terms(of: Offset) -> dict[str, float]:
     ``gap_root``, ``rise_root`` : times the square root of the speech, since chance minima shrink with it
     """
     curve = of.curve
-    rivals = curve[(np.abs(of.offsets_ms - of.offset_ms) >= ELSEWHERE_MS) & np.isfinite(curve)]
+    rivals = _rivals(of)
     if not len(rivals) or not np.isfinite(of.offset_ms):
         return dict.fromkeys(("gap", "rise", "least", "log_speech", "gap_root", "rise_root"), 0.0)
     place, reach = int(np.nanargmin(curve)), round(RISE_MS / 1000 * FEATURE_HZ)
@@ -63,8 +86,8 @@ def terms(of: Offset) -> dict[str, float]:
 
 
 def p_within_frame(of: Offset, bias: float, weights: Mapping[str, float]) -> float:
-    """Probability, 0 to 1, that the offset is within 40 ms of the truth."""
-    if not np.isfinite(of.offset_ms) or of.windows < MIN_WINDOWS:
+    """Probability, 0 to 1, that the offset is within 40 ms of the truth; 0 where nothing can be told."""
+    if not np.isfinite(of.offset_ms) or of.windows < MIN_WINDOWS or _rivals_ms(of) < MIN_RIVALS_MS:
         return 0.0
     found = terms(of)
     return float(1 / (1 + np.exp(-np.clip(bias + sum(weights[name] * found[name] for name in weights), -30, 30))))
@@ -109,7 +132,6 @@ def judge(of: Curves, whole: Offset, bias: float, weights: Mapping[str, float], 
     """
     reasons = []
     probability = p_within_frame(whole, bias, weights)
-    farthest_ms = float(np.abs(whole.offsets_ms).max()) if len(whole.offsets_ms) else 0.0
     if whole.windows < MIN_WINDOWS:
         seconds = whole.windows / PICTURE_HZ
         reasons.append(
@@ -120,10 +142,14 @@ def judge(of: Curves, whole: Offset, bias: float, weights: Mapping[str, float], 
     else:
         if not moves:
             reasons.append("the face does not move: a still picture has no offset")
-        if abs(whole.offset_ms) > farthest_ms - EDGE_MS:
-            reach_ms = (len(whole.offsets_ms) - 1) / 2 * 1000 / FEATURE_HZ
-            reasons.append(f"the best match lies at the edge of the search of {reach_ms:.0f} ms both ways")
-        if probability < MIN_PROBABILITY:
+        if at_the_end := _at_the_end(whole):
+            reasons.append(at_the_end)
+        if _rivals_ms(whole) < MIN_RIVALS_MS:
+            reasons.append(
+                f"too few other offsets to compare the best match with: {_rivals_ms(whole):.0f} ms of the search, "
+                f"{MIN_RIVALS_MS:.0f} ms are needed"
+            )
+        elif probability < MIN_PROBABILITY:
             seconds = whole.windows / PICTURE_HZ
             reasons.append(
                 f"lips and sound do not match clearly: probability {probability:.0%} from {seconds:.1f} s of speech, "
