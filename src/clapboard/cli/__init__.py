@@ -10,8 +10,10 @@ Exit codes, the same for every command; for several files the highest of theirs:
 4     a file cannot be read or written
 5     a missing extra, or the weights of a model
 70    a defect of Clapboard; ``CLAPBOARD_DEBUG=1`` shows where
+129   ended by the signal SIGHUP
 130   interrupted from the keyboard
 141   whoever read the output went away
+143   ended by the signal SIGTERM
 ====  ==========================================================================================
 """
 
@@ -23,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     ``argv`` are the arguments without the program's name; None takes those of the process.
     """
-    from clapboard.cli.app import run
-
+    try:
+        from clapboard.cli.app import run
+    except KeyboardInterrupt:  # Ctrl-C while the packages are loaded
+        return 130
     return run(argv)

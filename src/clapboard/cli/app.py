@@ -9,8 +9,9 @@ import typer
 
 from clapboard import __version__
 from clapboard.cli.check import check
-from clapboard.cli.common import EXIT_INTERRUPTED, complain
+from clapboard.cli.common import EXIT_INTERRUPTED, complain, guarded
 from clapboard.cli.fix import fix
+from clapboard.cli.process import fill_closed_streams, signals_unwind
 from clapboard.errors import EXIT_USAGE
 
 app = typer.Typer(
@@ -50,13 +51,23 @@ def _root(
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line; every way out of it becomes an exit code."""
+    fill_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not stop the work
             stream.reconfigure(errors="backslashreplace")
+    with signals_unwind():
+        return _run(argv)
+
+
+@guarded
+def _run(argv: Sequence[str] | None) -> int:
+    """Hand the arguments to the command; what it says of wrong ones becomes one line."""
     try:
         code = app(args=None if argv is None else list(argv), prog_name="clapboard", standalone_mode=False)
     except typer.Abort:
         return EXIT_INTERRUPTED
+    except SystemExit as end:  # typer leaves so when nobody reads its help, and only then
+        raise BrokenPipeError from end
     except Exception as error:
         # The class of a usage error lives in click or in typer, by version: it is known by its method.
         in_words = getattr(error, "format_message", None)

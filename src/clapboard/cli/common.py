@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final, ParamSpec
 
 import typer
 
-from clapboard.errors import ClapboardError
+from clapboard.cli.process import Stopped
+from clapboard.errors import EXIT_MEDIA, ClapboardError
 from clapboard.report.printable import shown
 from clapboard.verdict import PROFILES
 
@@ -25,9 +26,13 @@ Hook = Callable[[str, float, float | None], None]
 
 EXIT_DEFECT: Final = 70
 EXIT_INTERRUPTED: Final = 130
+EXIT_SIGNAL: Final = 128
+"""Added to the number of the signal that ended the work."""
 EXIT_PIPE: Final = 141
 BAR_AFTER_S: Final = 1.0
 """Work that is shorter than this shows no bar (s)."""
+MAX_THREADS: Final = 256
+"""More than any machine has use for; each costs memory, whether it works or not."""
 PLAIN_WIDTH: Final = 200
 """Width of tables where there is no terminal to ask (characters)."""
 
@@ -47,7 +52,9 @@ AudioTrackOption = Annotated[
         "--audio-track", metavar="N", min=0, help="Which audio track, counted from 0; by default the file's own choice."
     ),
 ]
-ThreadsOption = Annotated[int, typer.Option("--threads", metavar="N", min=1, help="Threads for the networks.")]
+ThreadsOption = Annotated[
+    int, typer.Option("--threads", metavar="N", min=1, max=MAX_THREADS, help="Threads for the networks.")
+]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing but errors; the exit code is the answer.")
 ]
@@ -73,8 +80,12 @@ def output_console() -> "Console":
 
 
 def complain(message: str) -> None:
-    """Print one line on stderr, in the form of all errors: ``clapboard: FILE: what; what to do``."""
-    print(f"clapboard: {shown(message)}", file=sys.stderr, flush=True)
+    """Print one line on stderr, in the form of all errors: ``clapboard: FILE: what; what to do``.
+
+    Where nobody can read it the work goes on: the exit code says the same.
+    """
+    with contextlib.suppress(OSError):
+        print(f"clapboard: {shown(message)}", file=sys.stderr, flush=True)
 
 
 def about_file(path: Path, message: str) -> str:
@@ -123,9 +134,13 @@ def guarded(command: Callable[P, int]) -> Callable[P, int]:
         except BrokenPipeError:
             silence_stdout()
             return EXIT_PIPE
-        except KeyboardInterrupt:
+        except OSError as error:  # of files at work there is a MediaError
+            silence_stdout()
+            complain(f"the output cannot be written ({error.strerror or error}); make room or send it elsewhere")
+            return EXIT_MEDIA
+        except KeyboardInterrupt as stop:
             complain("interrupted; nothing was left behind")
-            return EXIT_INTERRUPTED
+            return EXIT_SIGNAL + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
         except Exception as error:
             code, message = code_of(error)
             complain(message)
