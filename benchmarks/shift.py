@@ -49,7 +49,7 @@ def main() -> None:
                     still_ms = found[0].offset_ms
                     departures = [abs(o.offset_ms - still_ms + d) for d, o in found.items()]
                     undecided = sum(not o.trusted for o in found.values())
-                    worst_ms = max(worst_ms, *departures)
+                    worst_ms = float(np.max([worst_ms, *departures]))  # NaN, nothing measured, has to show
                     print(
                         f"| {path.name} | {suffix[1:]} | {way} | {still_ms:+.1f} ms | {np.max(departures):.1f} ms "
                         f"| {undecided} of {len(found)} |",

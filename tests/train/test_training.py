@@ -120,13 +120,29 @@ def test_alignment_is_exact_to_the_sample(start_s: float) -> None:
     assert clip.valid[MARGIN_ROWS + 5 : MARGIN_ROWS + 200].all()
 
 
+@pytest.mark.parametrize("offset_ms", [0.0, 37.0, -55.0])
+def test_a_click_lies_in_the_middle_of_its_window(offset_ms: float) -> None:
+    """Protects the zero itself: a click at the middle of window i, moved by the offset, in the middle of its rows."""
+    window, start_s = 20, 0.013
+    time_s, samples = 1 + np.arange(60) / 25, np.zeros(72_000, np.int16)
+    samples[round((time_s[window + 2] - offset_ms / 1000 - start_s) * 16000)] = 30_000
+    images = np.zeros((60, 64, 64), np.uint8)
+    clip = align(images, time_s, samples, start_s, offset_ms, corpus="toy", speaker="a", file="x")
+    power = np.exp(clip.rows.astype(np.float64)).sum(1)
+    power -= power.min()
+    middle = float(power @ np.arange(len(power)) / power.sum())
+    assert middle - MARGIN_ROWS - 4 * window == pytest.approx(9.5, abs=0.01)
+
+
 def test_augmentation_keeps_time() -> None:
     """Protects the clock in training: no transform moves a frame or a row."""
     rng = np.random.default_rng(0)
-    images = np.full((4, 12, 64, 64), 60, np.uint8)
-    images[:, 7] = 200
-    seen = augment_mouths(images, rng, 0.0).std((2, 3))
-    assert torch.isfinite(seen).all()
+    images = np.repeat(rng.integers(0, 256, (4, 1, 64, 64), dtype=np.uint8), 12, 1)
+    images[:, 7] = 255 - images[:, 7]
+    seen = augment_mouths(images, rng, 0.0)
+    changes = (seen - seen[:, :1]).abs().mean((2, 3))
+    assert changes.argmax(1).tolist() == [7] * 4
+    assert (changes[:, 7] > 10 * changes[:, [1, 6, 8, 11]].amax(1)).all()
     rows = np.full((4, 50, 40), -12, np.float32)
     rows[:, 20] = 0
     loudest = augment_rows(rows, np.ones((4, 50), bool), rng).mean(2).argmax(1)

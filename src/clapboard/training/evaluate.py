@@ -24,10 +24,11 @@ LEAST_SPEECH = 0.25
 def embed(net: ClapboardS, clip: Prepared) -> tuple[Embeddings, Embeddings]:
     """Picture (T - 4, 256) at 25 Hz from 0 s, and sound (R - 19, 256) at 100 Hz on the same clock."""
     net.eval()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        picture = net.lips(plain_mouths(clip.images))[0].numpy()
+    device = next(net.parameters()).device
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        picture = net.lips(plain_mouths(clip.images).to(device))[0].cpu().numpy()
         rows = normalise(Features(clip.rows, clip.valid, 0.0))
-        sound = net.sound(torch.from_numpy(rows)[None], dense=True)[0].numpy()
+        sound = net.sound(torch.from_numpy(rows)[None].to(device), dense=True)[0].cpu().numpy()
     whole = np.lib.stride_tricks.sliding_window_view(clip.valid, WINDOW_ROWS).all(1)
     sound[~whole] = np.nan
     return (
