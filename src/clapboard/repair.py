@@ -6,6 +6,7 @@ under the final name before it has been measured, so a repair that went wrong is
 
 import contextlib
 import math
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -131,7 +132,7 @@ def fix(
         after = measure(candidate)
         if before is not None:
             _require_confirmed(source, applied_ms, after)
-        if target.exists() and not overwrite:
+        if (target.exists() or target.is_symlink()) and not overwrite:
             raise UsageError(f"{target}: was made by someone else in the meantime; give another -o")
         try:
             candidate.replace(target)
@@ -142,20 +143,35 @@ def fix(
 
 
 def _target(source: Path, out: str | Path | None, overwrite: bool) -> Path:
-    """Return the file to write, after refusing those that must not be written."""
+    """Return the file to write, after refusing those that must not or cannot be written."""
+    from clapboard.media.source import require_file
+    from clapboard.media.target import muxer_of
+
+    require_file(source)
     target = Path(out) if out is not None else default_out(source)
+    try:
+        _require_writable(target, source, overwrite)
+    except OSError as error:
+        raise MediaError(f"{target}: cannot be written ({error.strerror}); give another -o") from error
+    muxer_of(target)
+    return target
+
+
+def _require_writable(target: Path, source: Path, overwrite: bool) -> None:
+    """Refuse a target that is in the way, or where nothing can be written."""
     if not target.parent.is_dir():
         raise UsageError(f"{target}: there is no folder {target.parent}; make it first")
     if target.suffix.lower() == HOLDS_NO_SHIFT:
         raise UsageError(f"{target}: {target.suffix} has no timestamps and cannot hold a shift; write .mkv or .mp4")
-    if target.exists():
-        if source.exists() and target.samefile(source):
+    if target.exists() or target.is_symlink():  # a link that leads nowhere does not exist, but is there
+        if target.exists() and target.samefile(source):
             raise UsageError(f"{target}: is the input, which is never overwritten; give another -o")
         if target.is_dir():
             raise UsageError(f"{target}: is a directory; give the name of a file")
         if not overwrite:
             raise UsageError(f"{target}: exists already; give --overwrite or another -o")
-    return target
+    if not os.access(target.parent, os.W_OK):
+        raise MediaError(f"{target}: the folder {target.parent} cannot be written to; give another -o")
 
 
 def _require_usable(offset_ms: float | None) -> None:
@@ -215,4 +231,5 @@ def _candidate_beside(target: Path) -> Iterator[Path]:
     try:
         yield candidate
     finally:
-        candidate.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that is gone: what went wrong first is the one to tell
+            candidate.unlink(missing_ok=True)

@@ -373,3 +373,19 @@ def test_damaged_clock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(MediaError, match="timestamps"):
         shift(before, tmp_path / "after.mkv", 0.1)
     assert not (tmp_path / "after.mkv").exists()
+
+
+@WRITERS
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, ending: str, write: Writer) -> None:
+    """The advice is about room, not about containers; the half-written file is removed."""
+    resource = pytest.importorskip("resource", reason="needs limits on the size of files")
+    source = flash_and_beep(tmp_path / "a.mp4")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        with pytest.raises(MediaError, match=r"cannot be written \(.*\); make room"):
+            write(source, tmp_path / f"b.{ending}", 0.1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == [source]

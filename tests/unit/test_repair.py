@@ -1,6 +1,7 @@
 """What ``fix`` decides, on measurements and shifts that the test makes up: when it writes, and when it must not."""
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,11 +157,74 @@ def test_unconfirmed_repair_keeps_the_old_output(studio: Studio, tmp_path: Path)
     assert target.read_text() == "1.0"
 
 
-@pytest.mark.parametrize(("target", "what"), [("out.avi", "cannot hold a shift"), ("no/out.mp4", "no folder")])
-def test_outputs_that_cannot_be(studio: Studio, tmp_path: Path, target: str, what: str) -> None:
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_link_that_leads_nowhere_is_something(studio: Studio, tmp_path: Path, *, overwrite: bool) -> None:
+    """Whoever made the link wants it: it is replaced only when the user says so, like a file."""
+    link = tmp_path / "out.mp4"
+    link.symlink_to(tmp_path / "disk that is not mounted" / "out.mp4")
+    if overwrite:
+        assert repair.fix(clip(tmp_path, 300.0), link, overwrite=True).out == link
+        return
+    with pytest.raises(UsageError, match="exists already"):
+        repair.fix(clip(tmp_path, 300.0), link)
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "what"),
+    [
+        ("out.avi", UsageError, "cannot hold a shift"),
+        ("no/out.mp4", UsageError, "no folder"),
+        ("out.xyz", UsageError, "cannot write a .xyz file"),
+        ("out", UsageError, "cannot write a nameless file"),
+        ("", UsageError, "is a directory"),
+        ("o" * 300 + ".mp4", MediaError, "cannot be written"),
+        ("n" * 300 + "/out.mp4", MediaError, "cannot be written"),
+    ],
+)
+def test_outputs_that_cannot_be(
+    studio: Studio,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    target: str,
+    error: type[Exception],
+    what: str,
+) -> None:
     """Said before minutes are spent on measuring."""
-    with pytest.raises(UsageError, match=what):
+    monkeypatch.setattr("clapboard.pipeline.check", None)
+    with pytest.raises(error, match=what):
         repair.fix(clip(tmp_path, 300.0), tmp_path / target)
+
+
+def test_a_folder_that_takes_no_files(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said before measuring, too; whoever runs the tests may be allowed everything, so the system's answer is made."""
+    monkeypatch.setattr("clapboard.pipeline.check", None)
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    with pytest.raises(MediaError, match=r"out.mp4: .*cannot be written to"):
+        repair.fix(clip(tmp_path, 300.0), tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize("name", ["", "/", "nowhere.mp4", "no/where.mp4", "n" * 300 + ".mp4", "l" * 251 + ".mp4"])
+def test_inputs_that_cannot_be(studio: Studio, tmp_path: Path, name: str) -> None:
+    """Names without a file, without a name, and too long to make another from, are told in words."""
+    with pytest.raises(MediaError, match=r"no such file|is a directory|File name too long"):
+        repair.fix(clip(tmp_path, 300.0, name) if name.startswith("l") else Path(name))
+
+
+def test_clearing_up_hides_no_error(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk is gone the copy cannot be removed either; what went wrong first is what is told."""
+
+    def shift(source: Path, target: Path, delay_audio_s: float, **_: object) -> None:
+        def unlink(path: Path, missing_ok: bool = False) -> None:
+            raise OSError(30, "Read-only file system")
+
+        monkeypatch.setattr(Path, "unlink", unlink)
+        raise MediaError(f"{target}: cannot be written")
+
+    monkeypatch.setattr("clapboard.media.write.shift", shift)
+    with pytest.raises(MediaError, match=r"talk\.synced\.mp4: cannot be written"):
+        repair.fix(clip(tmp_path, 300.0))
 
 
 @pytest.mark.parametrize(("name", "written"), [("old.AVI", "old.synced.mkv"), ("old.wmv", "old.synced.mkv"),

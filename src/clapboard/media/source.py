@@ -68,7 +68,7 @@ def open_media(path: str | Path) -> Iterator[Any]:
     MediaError : with one line that says what is wrong
     """
     path = Path(path)
-    _require_file(path)
+    require_file(path)
     try:
         # "file:" keeps a colon in the name from being taken for a protocol
         container = av.open(f"file:{path}", mode="r", options=_OPTIONS, metadata_errors="replace")
@@ -115,8 +115,13 @@ def is_last(packet: Any) -> bool:
     return not packet.size and packet.pts is None and packet.dts is None
 
 
-def _require_file(path: Path) -> None:
-    """Refuse what is not a readable file with something in it."""
+def require_file(path: Path) -> None:
+    """Refuse what is not a readable file with something in it.
+
+    Raises
+    ------
+    MediaError : with one line that says what it is instead
+    """
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -1,5 +1,6 @@
 """Writing a file so that it is there whole or not at all."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from clapboard.errors import MediaError, UsageError
 
 MOVIE_HZ = 90_000
 """Clock of the edit lists that are written (Hz)."""
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""Errors that no other container would help against."""
 MUXERS = {
     ".mp4": "mp4",
     ".m4v": "mp4",
@@ -71,10 +74,19 @@ def whole_file(target: Path, *, source: Path | None = None, overwrite: bool = Fa
         part.replace(target)
     except OverflowError as error:
         raise MediaError(f"{target}: cannot be written; the timestamps of its source are damaged") from error
-    except av.error.FFmpegError as error:
-        raise MediaError(f"{target}: cannot be written ({error.strerror or error}); try .mkv") from error
+    except (av.error.FFmpegError, OSError) as error:
+        no_room = error.errno in NO_ROOM
+        advice = (
+            "make room or name another disk"
+            if no_room
+            else "try .mkv"
+            if target.suffix != ".mkv"
+            else "encode it anew first"
+        )
+        raise MediaError(f"{target}: cannot be written ({error.strerror or error}); {advice}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that is gone: what went wrong first is the one to tell
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
