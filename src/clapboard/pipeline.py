@@ -40,7 +40,9 @@ CHUNK_S = 20.0
 SPEECH_NEAR_S = 0.5
 """A window counts when there is sound within this much of it: pauses inside speech count, long silences do not (s)."""
 MIN_FACE_PX = 40.0
-"""Faces narrower than this are not looked for (px)."""
+"""Faces narrower than this may be followed, but nothing is decided by them (px)."""
+WIDEST_MS = 10_000.0
+"""A search that is wider than this is not suggested (ms)."""
 STILL = 0.97
 """Length of the mean of a track's unit vectors above which its picture does not move: 1 is a still."""
 
@@ -139,31 +141,30 @@ def curves_of(measured: Measured, model: SyncModel, max_offset_s: float, hook: H
     if not len(features.values):
         return {}
     speech = np.concatenate([[0], np.cumsum(active_rows(features))])
-    reach = round((max_offset_s + 0.5) * FEATURE_HZ)
+    near, reach = round(SPEECH_NEAR_S * FEATURE_HZ), round((max_offset_s + 0.5) * FEATURE_HZ)
     size = round(CHUNK_S * FEATURE_HZ)
-    times = [t.time_s for t in measured.lips.values() if len(t.time_s)]
-    if not times:
+    places = {
+        n: row_positions(lips.time_s, features.first_s)[0] for n, lips in measured.lips.items() if len(lips.time_s)
+    }
+    if not places:
         return {}
-    first = int(row_positions(np.array([min(t[0] for t in times)]), features.first_s)[0][0])
-    last = int(row_positions(np.array([max(t[-1] for t in times)]), features.first_s)[0][0])
-    for begin in range(first, last + 1, size):
-        low, high = max(0, begin - reach), min(len(features.values), begin + size + reach)
-        if high <= low:
-            continue
-        rows = normalise(features, low, high)
-        sound = model.embed_sound(rows, features.valid[low:high], features.first_s + low / FEATURE_HZ)
-        for number, lips in measured.lips.items():
-            place, _ = row_positions(lips.time_s, features.first_s)
-            here = (place >= begin) & (place < begin + size)
-            if not here.any():
-                continue
-            near = round(SPEECH_NEAR_S * FEATURE_HZ)
-            ends = np.clip([place[here] - near, place[here] + near + 1], 0, len(speech) - 1)
+    first, end = min(int(p[0]) for p in places.values()), max(int(p[-1]) for p in places.values()) + 1
+    for begin in range(first, end, size):
+        inside = {n: (place >= begin) & (place < begin + size) for n, place in places.items()}
+        inside = {n: here for n, here in inside.items() if here.any()}
+        if inside:
+            low = min(max(begin - reach, 0), len(features.values))
+            high = max(min(begin + size + reach, len(features.values)), low)
+            rows = normalise(features, low, high)
+            sound = model.embed_sound(rows, features.valid[low:high], features.first_s + low / FEATURE_HZ)
+        for number, here in inside.items():
+            ends = np.clip([places[number][here] - near, places[number][here] + near + 1], 0, len(speech) - 1)
+            lips = measured.lips[number]
             picture = Embeddings(lips.values[here].astype(np.float32), lips.time_s[here])
-            rows_of = distances(picture, sound, max_offset_s)
-            found.setdefault(number, []).append(curves(rows_of, speech[ends[1]] > speech[ends[0]]))
+            distant = distances(picture, sound, max_offset_s)
+            found.setdefault(number, []).append(curves(distant, speech[ends[1]] > speech[ends[0]]))
         if hook:
-            hook("compare", (begin + size - first) / FEATURE_HZ, (last + 1 - first) / FEATURE_HZ)
+            hook("compare", (min(begin + size, end) - first) / FEATURE_HZ, (end - first) / FEATURE_HZ)
     return {number: join(parts) for number, parts in found.items()}
 
 
@@ -281,8 +282,8 @@ def hints(offset: Offset, measured: Measured, max_offset_ms: float) -> tuple[str
         found.append(f"a face must be at least {MIN_FACE_PX:.0f} px wide, its eyes and mouth in view")
     elif max(widths) < 1.5 * MIN_FACE_PX:
         found.append(f"faces are at most {max(widths):.0f} px wide; larger ones are measured more surely")
-    if any("edge of the search" in reason for reason in offset.reasons):
-        found.append(f"search further: --max-offset-ms {min(3 * max_offset_ms, 10_000):.0f}")
+    if any("edge of the search" in reason for reason in offset.reasons) and max_offset_ms < WIDEST_MS:
+        found.append(f"search further: --max-offset-ms {min(3 * max_offset_ms, WIDEST_MS):.0f}")
     audio_streams = sum(stream.kind == "audio" for stream in measured.clip.streams)
     if audio_streams > 1:
         found.append(f"the file has {audio_streams} audio tracks; choose another one with --audio-track N")

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the [train] extra: pip install clapboard[train]")
 pytestmark = pytest.mark.train
 
+from clapboard.errors import UsageError  # noqa: E402
 from clapboard.models.session import load_model  # noqa: E402
 from clapboard.sound.features import normalise  # noqa: E402
 from clapboard.sync.trust import terms  # noqa: E402
@@ -249,3 +250,15 @@ def test_logistic_regression_recovers_a_known_curve() -> None:
     x = np.column_stack([rng.normal(size=20_000), np.ones(20_000)])
     y = (rng.random(20_000) < 1 / (1 + np.exp(-(2 * x[:, 0] - 1)))).astype(float)
     assert calibrate.fit(x, y, np.ones(len(y))) == pytest.approx([2, -1], abs=0.1)
+
+
+def test_a_run_keeps_its_recipe(tmp_path: Path) -> None:
+    """Protects resume: a run goes on with its own recipe, given by either name, and refuses another."""
+    write_set(tmp_path / "data", 6)
+    run = train(tmp_path, "run", steps=1, check=1)
+    arguments = ["--data", str(tmp_path / "data"), "--run", str(run), "--device", "cpu"]
+    assert loop.main([str(run / "recipe.toml"), *arguments]) == 0
+    other = tmp_path / "other.toml"
+    other.write_text(RECIPE.format(steps=2, check=1))
+    with pytest.raises(UsageError, match="another recipe"):
+        loop.main([str(other), *arguments])

@@ -43,7 +43,7 @@ ProfileOption = Annotated[
 MaxOffsetOption = Annotated[
     float,
     typer.Option(
-        "--max-offset-ms", metavar="MS", min=40, max=10_000, help="How far to search, both ways; up to 10000."
+        "--max-offset-ms", metavar="MS", min=400, max=10_000, help="How far to search, both ways; 400 to 10000."
     ),
 ]
 AudioTrackOption = Annotated[

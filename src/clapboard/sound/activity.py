@@ -1,4 +1,4 @@
-"""Where there is speech to measure by: rows of sound well above the quiet of their surroundings."""
+"""Where there is sound to measure by: rows that are not far below the loud ones of their file."""
 
 import numpy as np
 from numpy.typing import NDArray

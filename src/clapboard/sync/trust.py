@@ -17,8 +17,9 @@ from clapboard.values import F32, Offset
 
 MIN_WINDOWS = 15
 """Least speech that can be judged: 0.6 s."""
-MIN_PROBABILITY = 0.5
-"""An answer that is more likely wrong than right is not given."""
+MIN_PROBABILITY = 0.6
+"""Below this no answer is given. On held-out people of the training clips 95 % of what is left at 1 s is right, and 5 %
+of pieces of 1 s with a foreign voice are answered (2 % at 2 s, none at 4 s); 0.5 would answer 8 %."""
 ELSEWHERE_MS = 100.0
 """Another minimum counts as a rival when it is at least this far away."""
 MIN_RIVALS_MS = 200.0

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from clapboard.errors import UsageError
 from clapboard.training.data import Batch, Prepared, Sampling, batches, load, read_offsets
 from clapboard.training.evaluate import pieces, table
 from clapboard.training.losses import within_clip
@@ -130,6 +131,19 @@ class Run:
             getattr(self, name).load_state_dict(state[name])
 
 
+def _keep_recipe(recipe: Path, kept: Path) -> None:
+    """Copy the recipe into the run's folder, or refuse to go on with another one than the run began with.
+
+    Raises
+    ------
+    UsageError : the run was begun with another recipe
+    """
+    if not kept.exists():
+        shutil.copy(recipe, kept)
+    elif Recipe.read(kept) != Recipe.read(recipe):
+        raise UsageError(f"{kept.parent} was begun with another recipe; give another --run, or its own recipe.toml")
+
+
 def split(clips: list[Prepared], recipe: Recipe) -> tuple[list[Prepared], list[Prepared]]:
     """Clips to learn from, and those of the speakers (or files) held out."""
     held = [c for c in clips if c.speaker in recipe.held_out_speakers or c.file in recipe.held_out_clips]
@@ -150,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(chosen.threads)
     recipe = Recipe.read(chosen.recipe)
     chosen.run.mkdir(parents=True, exist_ok=True)
-    shutil.copy(chosen.recipe, chosen.run / "recipe.toml")
+    _keep_recipe(chosen.recipe, chosen.run / "recipe.toml")
     offsets = read_offsets(chosen.offsets) if chosen.offsets else {}
     clips = load(chosen.data, "train", offsets, recipe.corpus_offsets_ms)
     if chosen.rendered:
