@@ -127,9 +127,9 @@ def fix(
         try:
             make = _writer(bake=bake)
             left_out = make(source, candidate, applied_ms / 1000, audio_track=audio_track, hook=hook)
+            after = measure(candidate)
         except (MediaError, UsageError) as error:
             raise type(error)(str(error).replace(str(candidate), str(target))) from error
-        after = measure(candidate)
         if before is not None:
             _require_confirmed(source, applied_ms, after)
         if (target.exists() or target.is_symlink()) and not overwrite:

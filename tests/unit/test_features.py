@@ -61,6 +61,18 @@ def test_a_gap_is_marked_and_keeps_the_clock() -> None:
     np.testing.assert_array_equal(found.values[80:120], log_mel(second)[:40].astype(np.float16))
 
 
+@pytest.mark.parametrize("gap_s", [4000.0, 86_400.0, 1e12])
+def test_sound_behind_a_day_of_nothing_is_left_out(gap_s: float) -> None:
+    """Protects memory: one wrong timestamp must not make rows for a day; what came before the hole stays."""
+    rows = LogMel()
+    rows.push(Audio(noise(0.5), 16000, 0.0))
+    rows.push(Audio(noise(0.5, 1), 16000, 0.5 + gap_s))
+    rows.push(Audio(noise(0.5, 2), 16000, 0.5))
+    found = rows.features()
+    assert len(found.values) == 1 + (16000 - 400) // 160
+    assert found.valid.all()
+
+
 def test_an_overlap_is_heard_once() -> None:
     """Protects overlapping timestamps: the later run is cut, the clock stays."""
     samples = noise(1.0)

@@ -212,6 +212,21 @@ def test_inputs_that_cannot_be(studio: Studio, tmp_path: Path, name: str) -> Non
         repair.fix(clip(tmp_path, 300.0, name) if name.startswith("l") else Path(name))
 
 
+def test_a_copy_that_cannot_be_read_is_told_by_its_name(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hidden name means nothing to anybody, and is gone when the message is read."""
+
+    def check(path: Path, **_: object) -> Report:
+        raise MediaError(f"{path}: nothing of its sound (tta) can be decoded")
+
+    monkeypatch.setattr("clapboard.pipeline.check", check)
+    source = clip(tmp_path, 300.0)
+    with pytest.raises(MediaError, match=r"talk\.synced\.mp4: nothing of its sound"):
+        repair.fix(source, offset_ms=100.0)
+    assert names(tmp_path) == ["talk.mp4"]
+
+
 def test_clearing_up_hides_no_error(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk is gone the copy cannot be removed either; what went wrong first is what is told."""
 

@@ -22,6 +22,8 @@ BATCH_SAMPLES = SAMPLE_RATE_HZ
 numbers."""
 FLOOR = 1e-8
 """Added to mel power before the logarithm: about the noise of 16-bit sound, so that digital silence stays finite."""
+MAX_GAP_S = 3600.0
+"""A longer gap in the timestamps is taken for damage (s): rows for a day of nothing would fill the memory."""
 NORM_HALF_S = 3.0
 """Each row is normalised by the sound within this many seconds on both sides, so scenes of a long file do not mix."""
 NORM_MIN_STD = 0.7
@@ -78,7 +80,7 @@ class LogMel:
     """Collects the features of a file's sound as it streams in; about 8 kB a second are kept.
 
     Push the runs of sound in the order of time; `features` gives what has come so far. A gap in the timestamps becomes
-    rows marked as not valid, an overlap is cut from the later run.
+    rows marked as not valid, an overlap is cut from the later run, and sound behind more than `MAX_GAP_S` is left out.
     """
 
     def __init__(self) -> None:
@@ -103,6 +105,8 @@ class LogMel:
         if self._first_s is None:
             self._first_s = audio.start_s
         place = round((audio.start_s - self._first_s) * SAMPLE_RATE_HZ)
+        if place - self._pushed > MAX_GAP_S * SAMPLE_RATE_HZ:
+            return
         samples = audio.samples[max(0, self._pushed - place) :]
         # Gaps are filled in pieces, so that hours of nothing cost no memory at once.
         while place > self._pushed:
