@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from clapboard.errors import UsageError
 from clapboard.sync.distance import curves, distances, join, lag_rows
 from clapboard.sync.search import confidence, find_offset, mean_of_windows, minimum, offset_of
-from clapboard.timebase import in_words
+from clapboard.timebase import in_words, offset_ms_of_lag
 from clapboard.values import Embeddings
 
 
@@ -149,7 +149,7 @@ def test_worked_example_of_the_articles() -> None:
     curve[7] = 2.8
     lags_s = (np.arange(21) - 10) / 10
     lowest = minimum(curve, lags_s)
-    assert in_words(-1000 * round(lowest.lag_s, 1)) == "audio is 300 ms early; delay it by 300 ms"
+    assert in_words(offset_ms_of_lag(lowest.lag_s)) == "audio is 300 ms early; delay it by 300 ms"
     assert confidence(curve) == pytest.approx(9.7, abs=1e-5)
 
 
