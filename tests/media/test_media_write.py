@@ -221,6 +221,12 @@ def test_what_the_container_cannot_hold_is_named(tmp_path: Path) -> None:
     assert "attachment" in left_out[1]
 
 
+def test_chapters_that_get_lost_are_named(tmp_path: Path) -> None:
+    """A transport stream has no place for chapters: the answer says so, since FFmpeg does not."""
+    left_out = shift(rich(tmp_path / "before.mkv"), tmp_path / "after.ts", 0.1)
+    assert [what for what in left_out if "chapter" in what]
+
+
 def test_b_frames_from_matroska(tmp_path: Path) -> None:
     """Matroska gives the first packets no decoding time; dropping them would drop the key frame."""
     before = tmp_path / "before.mkv"

@@ -30,6 +30,9 @@ _STALE = (
     "bps",
 )
 
+_CHAPTERLESS = frozenset({"mpegts", "mpeg", "avi"})
+"""Muxers that drop chapters without a word."""
+
 
 class Remux:
     """The streams of ``source`` in ``out``, with metadata, chapters and what marks them.
@@ -96,8 +99,11 @@ class Remux:
         return copy
 
     def set_chapters(self, source: Any, delay_s: float) -> None:
-        """Take the chapters over, later by ``delay_s``."""
+        """Take the chapters over, later by ``delay_s``; where the container has no place for them they are left out."""
         chapters = source.chapters()
+        if chapters and self._out.format.name in _CHAPTERLESS:
+            self.left_out.append(f"{len(chapters)} chapter{'s' if len(chapters) > 1 else ''}")
+            return
         for chapter in chapters:
             tick = fraction(chapter["time_base"])
             move = round((Fraction(delay_s) - self.base_s) / tick)
