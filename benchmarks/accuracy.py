@@ -298,6 +298,9 @@ def main() -> None:
     parser.add_argument("--model", default="clapboard-s")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
+    for name in ("manifest.csv", "dev_reference.csv"):
+        if not (chosen.data / name).is_file():
+            parser.error(f"no {name} in {chosen.data}; give the folder with the clips by --data")
     model = load_model(chosen.model)
     with (chosen.data / "manifest.csv").open(newline="") as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}

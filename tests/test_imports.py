@@ -161,3 +161,14 @@ def test_public_names() -> None:
         assert name in dir(clapboard)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = clapboard.nonsense
+
+
+def test_training_without_torch_says_what_to_install() -> None:
+    """Protects people without the extra: one line that names it, before anything else is imported."""
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "try:\n    import clapboard.training\n"
+        "except Exception as error:\n    print(type(error).__name__, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "MissingExtraError training needs torch: pip install 'clapboard[train]'"

@@ -73,7 +73,7 @@ def test_given_offset(
     )
     assert main(["fix", "a.mp4", "--offset-ms", "-80"]) == code
     assert calls[0][2]["offset_ms"] == -80.0  # type: ignore[index]
-    assert "picture delayed by 80 ms" in capsys.readouterr().out
+    assert "sound advanced by 80 ms" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,8 @@ def _in_words(done: "FixReport") -> list[str]:
     if done.out is None:
         return [f"{done.source}: already in sync ({side_in_words(done.rest_ms)}); nothing written"]
     lines = [] if done.before is None else [f"{done.source}: {sentence(done.before)}"]
-    moved = "sound delayed" if done.applied_ms > 0 else "picture delayed"
-    lines.append(f"{done.out}: written, {moved} by {abs(done.applied_ms):.0f} ms")
+    moved = "delayed" if done.applied_ms > 0 else "advanced"  # against the picture, whichever of them is moved
+    lines.append(f"{done.out}: written, sound {moved} by {abs(done.applied_ms):.0f} ms")
     lines += [f"{done.out}: left out: {what}" for what in done.left_out]
     if done.after.status in ("in_sync", "out_of_sync"):
         verdict = f"{done.after.status.replace('_', ' ')}, {limits_in_words(done.after.verdict)}"
