@@ -18,17 +18,17 @@ from pathlib import Path
 import numpy as np
 
 import clapboard
-from clapboard.media.grid import on_grid
 from clapboard.media.probe import probe
-from clapboard.media.read import read
 from clapboard.models.session import SyncModel, load_model
+from clapboard.pipeline import mouths
 from clapboard.sound.activity import active_rows, loudness
 from clapboard.sound.features import LogMel, normalise
 from clapboard.sync.distance import curves, distances, lag_rows
 from clapboard.sync.search import MIN_COVERAGE, offset_of
 from clapboard.sync.trust import MIN_PROBABILITY, p_within_frame
 from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ, row_positions
-from clapboard.values import Audio, Crops, Embeddings, Features, Frame, Offset
+from clapboard.values import Audio, Crops, Embeddings, Features, Offset
+from clapboard.vision.crop import longest_track
 from clapboard.vision.mouths import MouthFinder
 
 LENGTHS_S = (1.0, 2.0, 4.0)
@@ -63,26 +63,11 @@ class Result:
 
 def decode(path: Path, model: SyncModel, **known) -> Decoded | None:
     """Mouths of the longest face track, and the sound, with their times."""
-    finder, audio, crops = MouthFinder(), list[Audio](), dict[int, list[Crops]]()
-
-    def frames():
-        for item in read(probe(path)):
-            if isinstance(item, Frame):
-                yield item
-            else:
-                audio.append(item)
-
-    def take(found):
-        for some in found:
-            crops.setdefault(some.track, []).append(some)
-
-    for grid, frame in on_grid(frames()):
-        take(finder.push(grid, frame))
-    take(finder.close())
+    audio = list[Audio]()
+    crops = list(mouths(probe(path), MouthFinder(), audio.append))
     if not crops:
         return None
-    parts = max(crops.values(), key=lambda p: sum(len(c.images) for c in p))
-    whole = Crops(0, np.concatenate([c.images for c in parts]), np.concatenate([c.time_s for c in parts]))
+    whole = longest_track(crops)
     return Decoded(crops=whole, audio=audio, lips=model.embed_picture(whole), **known)
 
 
@@ -263,9 +248,9 @@ def whole_clips(data: Path, model: SyncModel, rows: list[dict[str, str]], consta
     return counts
 
 
-def several_faces(data: Path, model: SyncModel, files: list[str]) -> dict:
-    """Interviews, panels and sitcom scenes without any truth: what is answered, to be looked at."""
-    print("\nSeveral faces, no truth known, through `clapboard.check`:")
+def answers(title: str, data: Path, model: SyncModel, files: list[str]) -> dict:
+    """Clips without a truth through `clapboard.check`: what is answered, to be looked at."""
+    print(f"\n{title}, through `clapboard.check`:")
     counts: dict[str, int] = {}
     for file in files:
         report = clapboard.check(data / file, model=model)
@@ -275,19 +260,6 @@ def several_faces(data: Path, model: SyncModel, files: list[str]) -> dict:
             f"  {report.status:12} {offset.offset_ms:+7.0f} ms, p {offset.p_within_frame:.2f}, "
             f"{offset.windows / PICTURE_HZ:.1f} s, {len(report.tracks)} faces  {Path(file).name}"
         )
-    print(f"  {counts}")
-    return counts
-
-
-def foreign_sound(data: Path, model: SyncModel, files: list[str]) -> dict:
-    """Faces whose sound is not theirs, through `clapboard.check`: must never be called in sync."""
-    print("\nFaces with somebody else's sound, whole clips through `clapboard.check`:")
-    counts: dict[str, int] = {}
-    for file in files:
-        report = clapboard.check(data / file, model=model)
-        counts[report.status] = counts.get(report.status, 0) + 1
-        offset = report.offset
-        print(f"  {report.status:12} {offset.offset_ms:+7.0f} ms, p {offset.p_within_frame:.2f}  {Path(file).name}")
     print(f"  {counts}")
     return counts
 
@@ -314,6 +286,10 @@ def main() -> None:
             print(f"no face in {row['file']}")
         else:
             usable[row["usable"] == "yes"].append(clip)
+
+    def part(name: str) -> list[str]:
+        return [file for file, row in rows.items() if row["part"] == f"dev_{name}"]
+
     rng = np.random.default_rng(0)
     results = run(model, usable[True], rng)
     constant_ms = float(np.median([r.error_ms for r in results if r.seconds == 4]))
@@ -328,8 +304,8 @@ def main() -> None:
         "baseline": print_table("No learning: darkness of the mouth against loudness", baseline, own_ms, rng),
         "grid": print_table(grid_title, run(model, usable[False], rng), constant_ms, rng),
         "controls": controls(model, usable[True], results, rng),
-        "foreign": foreign_sound(chosen.data, model, [f for f, r in rows.items() if r["part"] == "dev_foreign_sound"]),
-        "several": several_faces(chosen.data, model, [f for f, r in rows.items() if r["part"] == "dev_several_faces"]),
+        "foreign": answers("Somebody else's sound, never in sync", chosen.data, model, part("foreign_sound")),
+        "several": answers("Several faces, no truth known", chosen.data, model, part("several_faces")),
         "whole": whole_clips(chosen.data, model, [r for r in references if r["usable"] == "yes"], constant_ms),
     }
     if chosen.json:

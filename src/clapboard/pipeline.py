@@ -27,13 +27,11 @@ from clapboard.sound.features import LogMel, normalise
 from clapboard.sync.consensus import Decision, Face, decide
 from clapboard.sync.distance import Curves, curves, distances, join, lag_rows
 from clapboard.timebase import FEATURE_HZ, row_positions
-from clapboard.values import Clip, Crops, Embeddings, Features, Frame, Offset, Report, Track, TrackReport
+from clapboard.values import Audio, Clip, Crops, Embeddings, Features, Frame, Hook, Offset, Report, Track, TrackReport
 from clapboard.verdict import DEFAULT_PROFILE, Profile, judge, parse_profile
 from clapboard.vision.detect import Detector
 from clapboard.vision.mouths import MouthFinder
 from clapboard.vision.mtcnn import Mtcnn
-
-Hook = Callable[[str, float, float | None], None]
 
 CHUNK_S = 20.0
 """Sound is embedded in pieces of this length, each once, so that an hour's embeddings are never held (s)."""
@@ -98,6 +96,28 @@ class Measured:
     tracks: dict[int, Track]
 
 
+def mouths(
+    clip: Clip, finder: MouthFinder, hear: Callable[[Audio], None], *, hook: Hook | None = None, threads: int = 1
+) -> Iterator[Crops]:
+    """Decode a file once: the mouths of every face as they are found, while ``hear`` takes the sound as it comes.
+
+    Raises
+    ------
+    MediaError : the file cannot be read, or has no picture or no sound
+    """
+
+    def pictures() -> Iterator[Frame]:
+        for item in read(clip, hook=hook, threads=threads):
+            if isinstance(item, Frame):
+                yield item
+            else:
+                hear(item)
+
+    for grid, frame in on_grid(pictures()):
+        yield from finder.push(grid, frame)
+    yield from finder.close()
+
+
 def measure(
     path: str | Path,
     model: SyncModel,
@@ -117,20 +137,8 @@ def measure(
     sound, lips = LogMel(), dict[int, _Lips]()
     finder = MouthFinder(detector or _face_nets(threads))
 
-    def pictures() -> Iterator[Frame]:
-        for item in read(clip, hook=hook, threads=threads):
-            if isinstance(item, Frame):
-                yield item
-            else:
-                sound.push(item)
-
-    def take(found: list[Crops]) -> None:
-        for crops in found:
-            lips.setdefault(crops.track, _Lips(model)).push(crops)
-
-    for grid, frame in on_grid(pictures()):
-        take(finder.push(grid, frame))
-    take(finder.close())
+    for crops in mouths(clip, finder, sound.push, hook=hook, threads=threads):
+        lips.setdefault(crops.track, _Lips(model)).push(crops)
     embeddings = {number: stream.embeddings() for number, stream in lips.items()}
     return Measured(clip, sound.features(), embeddings, {t.number: t for t in finder.tracks})
 

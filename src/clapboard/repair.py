@@ -15,7 +15,7 @@ from pathlib import Path
 from clapboard import pipeline
 from clapboard.errors import MediaError, UndecidedError, UsageError
 from clapboard.timebase import FRAME_MS, in_words
-from clapboard.values import Report
+from clapboard.values import Hook, Report
 from clapboard.verdict import DEFAULT_PROFILE, Profile
 
 NOTHING_TO_DO_MS = 5.0
@@ -27,8 +27,6 @@ HOLDS_NO_SHIFT = ".avi"
 """This container has no timestamps that a shift could be written to."""
 TAKES_ALL = ".mkv"
 """What is written in place of a container that cannot be: it takes every codec."""
-
-Hook = Callable[[str, float, float | None], None]
 
 
 @dataclass(frozen=True, slots=True)

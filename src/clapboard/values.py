@@ -4,7 +4,7 @@ Letters of shapes: T frames or windows, N samples, K lags, D features, n faces. 
 Offsets are positive when the sound is early; see `clapboard.timebase`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +18,8 @@ from clapboard.errors import UsageError
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Status = Literal["in_sync", "out_of_sync", "undecided", "error"]
+Hook = Callable[[str, float, float | None], None]
+"""What long work is told of: ``hook(step, done, total)``, the total None while it is not known."""
 
 
 def _require(what: str, good: bool, **shapes: NDArray[Any]) -> None:

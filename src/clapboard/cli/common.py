@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 P = ParamSpec("P")
-Hook = Callable[[str, float, float | None], None]
+Hook = Callable[[str, float, float | None], None]  # that of values.py, which loads numpy: help does without it
 """Called as ``hook(step, done, total)``; a total of None means that nobody knows it."""
 
 EXIT_DEFECT: Final = 70

@@ -17,11 +17,12 @@ from av.codec import Codec
 from clapboard.errors import MediaError, NoAudioError, UsageError
 from clapboard.media.listen import Resampler
 from clapboard.media.probe import audio_streams
-from clapboard.media.read import Hook, decoded
+from clapboard.media.read import decoded
 from clapboard.media.remux import Remux, layout_of, options_for
 from clapboard.media.shift import check_delay, told
 from clapboard.media.source import is_last, open_media, packets_of
 from clapboard.media.target import muxer_of, open_target, whole_file
+from clapboard.values import Hook
 
 BIT_RATE_PER_CHANNEL = 80_000
 """Bits per second and channel where the source does not say."""

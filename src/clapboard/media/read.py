@@ -3,7 +3,7 @@
 Nothing is kept: what is not held by the caller is gone. Times come from timestamps, never from counting frames.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import av.error
@@ -13,9 +13,7 @@ from clapboard.errors import MediaError, NoAudioError, NoVideoError, UsageError
 from clapboard.media.listen import Listener
 from clapboard.media.picture import Upright, field_order_of
 from clapboard.media.source import MAX_PIXELS, is_last, open_media, packets_of
-from clapboard.values import Audio, Clip, Frame
-
-Hook = Callable[[str, float, float | None], None]
+from clapboard.values import Audio, Clip, Frame, Hook
 
 HOOK_STEP_S = 0.5
 """Progress is told once for this much of the file (s)."""

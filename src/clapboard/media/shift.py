@@ -9,10 +9,11 @@ import av
 
 from clapboard.errors import UsageError
 from clapboard.media.probe import audio_streams
-from clapboard.media.read import HOOK_STEP_S, Hook
+from clapboard.media.read import HOOK_STEP_S
 from clapboard.media.remux import Remux, options_for
 from clapboard.media.source import open_media, packets_of
 from clapboard.media.target import muxer_of, open_target, whole_file
+from clapboard.values import Hook
 
 MAX_SHIFT_S = 3600.0
 """Nobody's sound is further off than this (s)."""

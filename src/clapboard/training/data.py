@@ -23,7 +23,16 @@ from clapboard.sound.features import (
     normalise,
 )
 from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, ROWS_PER_FRAME, SAMPLE_RATE_HZ, SAMPLES_PER_ROW
-from clapboard.training.nets.clapboard_s import CROP_PX, INPUT_PX, SEEN_PX, WINDOW_FRAMES, WINDOW_ROWS, standardise
+from clapboard.training.nets.clapboard_s import (
+    CROP_PX,
+    INPUT_PX,
+    SEEN_PX,
+    WINDOW_FRAMES,
+    WINDOW_ROWS,
+    as_seen,
+    centre_sampling,
+    standardise,
+)
 from clapboard.values import Features
 
 MARGIN_ROWS = 300
@@ -283,7 +292,4 @@ def _take(values: np.ndarray, begin: int, end: int) -> np.ndarray:
 
 def plain_mouths(images: np.ndarray) -> Tensor:
     """(T, 64, 64) uint8 -> (1, T, 48, 48) as the exported model sees them: no augmentation."""
-    from clapboard.training.nets.clapboard_s import centre_sampling
-
-    matrix = centre_sampling()
-    return standardise(matrix @ torch.from_numpy(images).float() @ matrix.T)[None]
+    return as_seen(torch.from_numpy(images), centre_sampling())[None]

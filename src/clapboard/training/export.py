@@ -21,8 +21,8 @@ from clapboard.training.nets.clapboard_s import (
     WINDOW_FRAMES,
     WINDOW_ROWS,
     ClapboardS,
+    as_seen,
     centre_sampling,
-    standardise,
 )
 
 MAX_DIFFERENCE = 2e-5
@@ -39,7 +39,7 @@ class PictureGraph(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        found: Tensor = self.lips(standardise(self.matrix @ images.float() @ self.matrix.T)[None])[0]
+        found: Tensor = self.lips(as_seen(images, self.matrix)[None])[0]
         return found
 
 

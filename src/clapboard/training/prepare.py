@@ -11,7 +11,6 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import numpy as np
 
 from clapboard.errors import ClapboardError
 from clapboard.timebase import SAMPLE_RATE_HZ
-from clapboard.values import Audio, Crops, Frame
+from clapboard.values import F32, Audio, Crops
 
 
 def extract(path: Path) -> dict[str, np.ndarray]:
@@ -33,39 +32,38 @@ def extract(path: Path) -> dict[str, np.ndarray]:
     ------
     ClapboardError : the clip cannot be read, or shows no face for five frames
     """
-    from clapboard.media.grid import on_grid
     from clapboard.media.probe import probe
-    from clapboard.media.read import read
+    from clapboard.pipeline import mouths
+    from clapboard.vision.crop import longest_track
     from clapboard.vision.mouths import MouthFinder
-    from clapboard.vision.mtcnn import Mtcnn
 
-    finder, sound, crops = MouthFinder(Mtcnn()), list[Audio](), list[Crops]()
-
-    def frames() -> Iterator[Frame]:
-        for item in read(probe(path)):
-            if isinstance(item, Frame):
-                yield item
-            else:
-                sound.append(item)
-
-    for grid, frame in on_grid(frames()):
-        crops += finder.push(grid, frame)
-    crops += finder.close()
+    sound = list[Audio]()
+    crops = list(mouths(probe(path), MouthFinder(), sound.append))
     if not crops or not sound:
         raise ClapboardError(f"{path.name}: no {'face' if sound else 'sound'}")
-    tracks = {c.track: [p for p in crops if p.track == c.track] for c in crops}
-    best = max(tracks.values(), key=lambda parts: sum(len(p.time_s) for p in parts))
     start_s = min(a.start_s for a in sound)
     samples = np.zeros(round((max(a.end_s for a in sound) - start_s) * SAMPLE_RATE_HZ) + 1, np.float32)
     for run in sound:
         place = round((run.start_s - start_s) * SAMPLE_RATE_HZ)
         samples[place : place + len(run.samples)] = run.samples
+    return as_stored(longest_track(crops), samples, start_s)
+
+
+def as_stored(crops: Crops, samples: F32, start_s: float) -> dict[str, np.ndarray]:
+    """A clip in the form of `extract`: ``samples`` (N,) at 16 kHz, the first one at ``start_s``."""
     return {
-        "images": np.concatenate([p.images for p in best]),
-        "time_s": np.concatenate([p.time_s for p in best]),
+        "images": crops.images,
+        "time_s": crops.time_s,
         "samples": np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16),
         "start_s": np.array(start_s),
     }
+
+
+def store(clip: dict[str, np.ndarray], target: Path) -> None:
+    """Write a clip by a temporary name."""
+    part = target.with_name(f".{target.name}.part{os.getpid()}.npz")
+    np.savez(part, allow_pickle=False, **clip)
+    part.replace(target)
 
 
 def _one(path: Path, target: Path) -> str:
@@ -73,12 +71,9 @@ def _one(path: Path, target: Path) -> str:
     if target.exists():
         return ""
     try:
-        found = extract(path)
+        store(extract(path), target)
     except ClapboardError as error:
         return str(error)
-    part = target.with_name(f".{target.name}.part{os.getpid()}.npz")
-    np.savez(part, allow_pickle=False, **found)
-    part.replace(target)
     return ""
 
 

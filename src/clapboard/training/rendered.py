@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ
+from clapboard.training.prepare import as_stored, store
 from clapboard.values import Crops, Frame
 
 FIRST_SEED = 100_000
@@ -24,6 +25,7 @@ def render_clip(seed: int, seconds: float) -> dict[str, np.ndarray] | None:
     """One rendered clip in the form of `clapboard.training.prepare.extract`; None where no face is found in it."""
     from clapboard.testing import Actor, Speaker, render, speak, voice
     from clapboard.testing.articulation import LEAD_S
+    from clapboard.vision.crop import longest_track
     from clapboard.vision.mouths import MouthFinder
 
     rng = np.random.default_rng(seed)
@@ -40,15 +42,8 @@ def render_clip(seed: int, seconds: float) -> dict[str, np.ndarray] | None:
     crops += finder.close()
     if not crops:
         return None
-    best = max({c.track for c in crops}, key=lambda n: sum(len(c.images) for c in crops if c.track == n))
-    mine = [c for c in crops if c.track == best]
     samples = voice(articulation, speaker)[round(LEAD_S * SAMPLE_RATE_HZ) :][: round(seconds * SAMPLE_RATE_HZ)]
-    return {
-        "images": np.concatenate([c.images for c in mine]),
-        "time_s": np.concatenate([c.time_s for c in mine]),
-        "samples": np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16),
-        "start_s": np.array(0.0),
-    }
+    return as_stored(longest_track(crops), samples, 0.0)
 
 
 def _one(seed: int, seconds: float, target: Path) -> bool:
@@ -58,9 +53,7 @@ def _one(seed: int, seconds: float, target: Path) -> bool:
     found = render_clip(seed, seconds)
     if found is None:
         return False
-    part = target.with_name(f".{target.name}.part{os.getpid()}.npz")
-    np.savez(part, allow_pickle=False, **found)
-    part.replace(target)
+    store(found, target)
     return True
 
 

@@ -3,12 +3,13 @@
 Pure functions of arrays. Coordinates are continuous px: a picture of width W spans 0 to W.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clapboard.values import F32, F64
+from clapboard.values import F32, F64, Crops
 from clapboard.vision.detect import face_size
 from clapboard.vision.resample import U8, shrink
 
@@ -184,3 +185,13 @@ def crop_mouth(image: U8, pose: F64, factor: int | None = None) -> U8:
     factor = factor or shrink_factor(float(pose[3]))
     patch = cut_patch(image, float(pose[0]), float(pose[1]), 0.75 * float(pose[3]) + 2 * factor, factor)
     return np.asarray(sample_mouths([patch], np.asarray(pose, np.float64)[None])[0], np.uint8)
+
+
+def longest_track(crops: Sequence[Crops]) -> Crops:
+    """The parts of the track with the most frames, joined; ``crops`` must hold at least one part."""
+    counts: dict[int, int] = {}
+    for part in crops:
+        counts[part.track] = counts.get(part.track, 0) + len(part.images)
+    best = max(counts, key=lambda track: counts[track])
+    mine = [part for part in crops if part.track == best]
+    return Crops(best, np.concatenate([c.images for c in mine]), np.concatenate([c.time_s for c in mine]))

@@ -44,6 +44,11 @@ def standardise(images: Tensor) -> Tensor:
     return (images - mean) / spread.clamp_min(MIN_STD)
 
 
+def as_seen(images: Tensor, matrix: Tensor) -> Tensor:
+    """Crops (..., 64, 64), any dtype, as the network sees them: (..., 48, 48); ``matrix`` is `centre_sampling`'s."""
+    return standardise(matrix @ images.float() @ matrix.T)
+
+
 class _Residual(nn.Module):
     """Two 3x3 convolutions and a short cut; ``stride`` halves the picture."""
 
