@@ -16,8 +16,10 @@ FLOORS = {
     "values": 1, "timebase": 1, "errors": 1, "runtime": 1,
     "sound": 2, "vision": 2, "sync": 2, "models": 2, "media": 2, "speakers": 2, "report": 2, "verdict": 2, "metrics": 2,
     "pipeline": 3, "testing": 3,
-    "training": 4, "repair": 4,
-    "cli": 5,
+    "dataset": 4, "repair": 4,
+    "evaluation": 5,
+    "training": 6,
+    "cli": 7,
 }  # fmt: skip
 HEAVY = ("numpy", "av", "onnxruntime", "onnx", "joblib", "lz4", "rich", "typer", "torch")
 NEVER = ("torch", "cv2", "tensorflow", "mtcnn")
