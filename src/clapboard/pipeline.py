@@ -97,17 +97,24 @@ class Measured:
 
 
 def mouths(
-    clip: Clip, finder: MouthFinder, hear: Callable[[Audio], None], *, hook: Hook | None = None, threads: int = 1
+    clip: Clip,
+    finder: MouthFinder,
+    hear: Callable[[Audio], None],
+    *,
+    hook: Hook | None = None,
+    threads: int = 1,
+    silent: bool = False,
 ) -> Iterator[Crops]:
     """Decode a file once: the mouths of every face as they are found, while ``hear`` takes the sound as it comes.
 
     Raises
     ------
-    MediaError : the file cannot be read, or has no picture or no sound
+    MediaError : the file cannot be read, has no picture, or has no sound; with ``silent`` it needs none
     """
+    audio = clip.audio is not None or not silent
 
     def pictures() -> Iterator[Frame]:
-        for item in read(clip, hook=hook, threads=threads):
+        for item in read(clip, audio=audio, hook=hook, threads=threads):
             if isinstance(item, Frame):
                 yield item
             else:
@@ -126,21 +133,30 @@ def measure(
     detector: Detector | None = None,
     hook: Hook | None = None,
     threads: int = 1,
+    silent: bool = False,
 ) -> Measured:
     """Decode a file once: its sound as features, the lips of every face as embeddings (float16).
 
     Raises
     ------
-    MediaError : the file cannot be read, or has no picture or no sound
+    MediaError : the file cannot be read, has no picture, or has no sound; with ``silent`` it needs none
     """
     clip = probe(path, audio_track=audio_track)
     sound, lips = LogMel(), dict[int, _Lips]()
     finder = MouthFinder(detector or _face_nets(threads))
 
-    for crops in mouths(clip, finder, sound.push, hook=hook, threads=threads):
+    for crops in mouths(clip, finder, sound.push, hook=hook, threads=threads, silent=silent):
         lips.setdefault(crops.track, _Lips(model)).push(crops)
     embeddings = {number: stream.embeddings() for number, stream in lips.items()}
     return Measured(clip, sound.features(), embeddings, {t.number: t for t in finder.tracks})
+
+
+def sound_between(features: Features, model: SyncModel, begin: int, end: int) -> Embeddings:
+    """Embeddings of the windows that lie inside rows begin to end, as far as the file has these rows."""
+    low = min(max(begin, 0), len(features.values))
+    high = max(min(end, len(features.values)), low)
+    rows = normalise(features, low, high)
+    return model.embed_sound(rows, features.valid[low:high], features.first_s + low / FEATURE_HZ)
 
 
 def curves_of(measured: Measured, model: SyncModel, max_offset_s: float, hook: Hook | None = None) -> dict[int, Curves]:
@@ -161,10 +177,7 @@ def curves_of(measured: Measured, model: SyncModel, max_offset_s: float, hook: H
         inside = {n: (place >= begin) & (place < begin + size) for n, place in places.items()}
         inside = {n: here for n, here in inside.items() if here.any()}
         if inside:
-            low = min(max(begin - reach, 0), len(features.values))
-            high = max(min(begin + size + reach, len(features.values)), low)
-            rows = normalise(features, low, high)
-            sound = model.embed_sound(rows, features.valid[low:high], features.first_s + low / FEATURE_HZ)
+            sound = sound_between(features, model, begin - reach, begin + size + reach)
         for number, here in inside.items():
             ends = np.clip([places[number][here] - near, places[number][here] + near + 1], 0, len(speech) - 1)
             lips = measured.lips[number]
@@ -213,11 +226,28 @@ def check(
     """
     tolerance = parse_profile(profile)
     lag_rows(max_offset_ms / 1000)  # a bad range is refused before the file is decoded
-    if isinstance(model, SyncModel):
-        loaded = model
-    else:
-        loaded = _bundled(str(model), threads) if str(model) in names() else load_model(model, threads=threads)
+    loaded = opened(model, threads)
     measured = measure(path, loaded, audio_track=audio_track, detector=detector, hook=hook, threads=threads)
+    return report_on(str(path), measured, loaded, tolerance, max_offset_ms, hook=hook)
+
+
+def opened(model: str | Path | SyncModel, threads: int = 1) -> SyncModel:
+    """A model that is loaded already, a bundled one by its name, or one from the path of its JSON."""
+    if isinstance(model, SyncModel):
+        return model
+    return _bundled(str(model), threads) if str(model) in names() else load_model(model, threads=threads)
+
+
+def report_on(
+    file: str,
+    measured: Measured,
+    loaded: SyncModel,
+    tolerance: Profile,
+    max_offset_ms: float,
+    *,
+    hook: Hook | None = None,
+) -> Report:
+    """What is said of a file that has been decoded; see `check`."""
     found = curves_of(measured, loaded, max_offset_ms / 1000, hook)
     calibration = loaded.spec.calibration
     faces = [Face(number, of, _moves(measured.lips[number])) for number, of in sorted(found.items())]
@@ -239,7 +269,7 @@ def check(
         for face in faces
     )
     return Report(
-        file=str(path),
+        file=file,
         clip=measured.clip,
         offset=offset,
         tracks=tracks,
