@@ -1,1 +1,42 @@
-"""One file per published network."""
+"""One file per network; `build` makes one by its name."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from clapboard.errors import UsageError
+from clapboard.training.nets.base import Inputs, TwoStream
+from clapboard.training.nets.clapboard_s import ClapboardS
+
+__all__ = ["NETWORKS", "Inputs", "TwoStream", "build", "options_of"]
+
+NETWORKS: dict[str, type[TwoStream]] = {
+    "clapboard-s": ClapboardS,
+}
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """Options of a network and their defaults.
+
+    Raises
+    ------
+    UsageError : there is no such network
+    """
+    if name not in NETWORKS:
+        raise UsageError(f"no network called {name}; there are {', '.join(NETWORKS)}")
+    parameters = inspect.signature(NETWORKS[name]).parameters
+    return {option: parameter.default for option, parameter in parameters.items()}
+
+
+def build(name: str, options: Mapping[str, Any]) -> TwoStream:
+    """Make a network by its name, with the options that differ from its defaults.
+
+    Raises
+    ------
+    UsageError : there is no such network, it has no such option, or it cannot be made with such a value
+    """
+    known = options_of(name)
+    for option in options:
+        if option not in known:
+            raise UsageError(f"{name} has no option {option}; it has {', '.join(known)}")
+    return NETWORKS[name](**options)
