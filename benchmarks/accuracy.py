@@ -22,7 +22,9 @@ from clapboard.media.probe import probe
 from clapboard.models.session import SyncModel, load_model
 from clapboard.pipeline import mouths
 from clapboard.sound.activity import active_rows, loudness
-from clapboard.sound.features import LogMel, normalise
+from clapboard.sound.features import normalise
+from clapboard.sound.kinds import KINDS, SPEECH_KIND
+from clapboard.sound.rows import Rows
 from clapboard.sync.distance import curves, distances, lag_rows
 from clapboard.sync.search import MIN_COVERAGE, offset_of
 from clapboard.sync.trust import MIN_PROBABILITY, p_within_frame
@@ -73,7 +75,7 @@ def decode(path: Path, model: SyncModel, **known) -> Decoded | None:
 
 def features_of(audio: list[Audio], delay_s: float) -> Features:
     """Features of the sound, delayed."""
-    rows = LogMel()
+    rows = Rows(KINDS[SPEECH_KIND])
     for run in audio:
         rows.push(replace(run, start_s=run.start_s + delay_s))
     return rows.features()

@@ -23,7 +23,9 @@ from clapboard.media.read import read
 from clapboard.models.session import SyncModel, load_model
 from clapboard.models.store import DEFAULT_MODEL, names
 from clapboard.sound.activity import active_rows
-from clapboard.sound.features import LogMel, normalise
+from clapboard.sound.features import normalise
+from clapboard.sound.kinds import KINDS, SPEECH_KIND
+from clapboard.sound.rows import Rows
 from clapboard.sync.consensus import Decision, Face, decide
 from clapboard.sync.distance import Curves, curves, distances, join, lag_rows
 from clapboard.timebase import FEATURE_HZ, row_positions
@@ -142,7 +144,7 @@ def measure(
     MediaError : the file cannot be read, has no picture, or has no sound; with ``silent`` it needs none
     """
     clip = probe(path, audio_track=audio_track)
-    sound, lips = LogMel(), dict[int, _Lips]()
+    sound, lips = Rows(KINDS[SPEECH_KIND]), dict[int, _Lips]()
     finder = MouthFinder(detector or _face_nets(threads))
 
     for crops in mouths(clip, finder, sound.push, hook=hook, threads=threads, silent=silent):

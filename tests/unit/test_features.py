@@ -1,16 +1,15 @@
-"""Log-mel rows: their place in time, streaming, gaps, normalisation, and activity."""
-
-from itertools import pairwise
+"""Log-mel rows: their place in time, normalisation, and activity. What all kinds share is in test_kinds.py."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from clapboard.errors import UsageError
 from clapboard.sound.activity import active_rows
-from clapboard.sound.features import LogMel, log_mel, mel_filters, normalise
+from clapboard.sound.features import log_mel, mel_filters, normalise
+from clapboard.sound.kinds import KINDS
+from clapboard.sound.rows import Rows
 from clapboard.values import Audio, Features
+
+LOG_MEL = KINDS["log-mel-40"]
 
 
 def noise(seconds: float, seed: int = 0) -> np.ndarray:
@@ -18,27 +17,10 @@ def noise(seconds: float, seed: int = 0) -> np.ndarray:
 
 
 def collected(*runs: Audio) -> Features:
-    rows = LogMel()
+    rows = Rows(LOG_MEL)
     for run in runs:
         rows.push(run)
     return rows.features()
-
-
-@settings(max_examples=25, deadline=None)
-@given(cuts=st.lists(st.integers(1, 39999), max_size=6), asked=st.booleans())
-def test_streaming_equals_the_whole(cuts: list[int], asked: bool) -> None:
-    """Protects streaming: blocks of any size give the rows of the whole, to float16, asked for in between or not."""
-    samples = noise(2.5)
-    ends = [0, *sorted(set(cuts)), len(samples)]
-    rows = LogMel()
-    for a, b in pairwise(ends):
-        rows.push(Audio(samples[a:b], 16000, 3.0 + a / 16000))
-        if asked:
-            assert len(rows.features().values) == max(0, 1 + (b - 400) // 160)
-    found = rows.features()
-    np.testing.assert_array_equal(found.values, log_mel(samples).astype(np.float16))
-    assert found.valid.all()
-    assert found.first_s == pytest.approx(3.0125)
 
 
 def test_a_click_lands_in_the_row_of_its_time() -> None:
@@ -50,21 +32,10 @@ def test_a_click_lands_in_the_row_of_its_time() -> None:
     assert found.first_s + loudest / 100 == pytest.approx(0.5, abs=0.0051)
 
 
-def test_a_gap_is_marked_and_keeps_the_clock() -> None:
-    """Protects gaps: rows that touch one are not valid, rows after it are where their time says."""
-    first, second = noise(0.5), noise(0.5, 1)
-    found = collected(Audio(first, 16000, 0.0), Audio(second, 16000, 0.8))
-    assert len(found.values) == 1 + (round(1.3 * 16000) - 400) // 160
-    times = found.first_s + np.arange(len(found.values)) / 100
-    inside = (times + 0.0125 > 0.5 + 1e-6) & (times - 0.0125 < 0.8 - 1e-6)
-    np.testing.assert_array_equal(found.valid, ~inside)
-    np.testing.assert_array_equal(found.values[80:120], log_mel(second)[:40].astype(np.float16))
-
-
 @pytest.mark.parametrize("gap_s", [4000.0, 86_400.0, 1e12])
 def test_sound_behind_a_day_of_nothing_is_left_out(gap_s: float) -> None:
     """Protects memory: one wrong timestamp must not make rows for a day; what came before the hole stays."""
-    rows = LogMel()
+    rows = Rows(LOG_MEL)
     rows.push(Audio(noise(0.5), 16000, 0.0))
     rows.push(Audio(noise(0.5, 1), 16000, 0.5 + gap_s))
     rows.push(Audio(noise(0.5, 2), 16000, 0.5))
@@ -78,12 +49,6 @@ def test_an_overlap_is_heard_once() -> None:
     samples = noise(1.0)
     found = collected(Audio(samples[:10000], 16000, 0.0), Audio(samples[9000:], 16000, 9000 / 16000))
     np.testing.assert_array_equal(found.values, log_mel(samples).astype(np.float16))
-
-
-def test_another_rate_is_refused() -> None:
-    """Protects the clock against sound that was not resampled."""
-    with pytest.raises(UsageError, match="16000 Hz"):
-        LogMel().push(Audio(noise(0.1), 44100, 0.0))
 
 
 def test_filters_cover_the_band_of_speech() -> None:

@@ -1,29 +1,19 @@
-"""Log-mel features of sound, made while it streams in, and their local normalisation.
-
-Rows are 10 ms apart and 25 ms wide. Row 0 begins with the first sample of the file's sound, so its middle, which is the
-time that counts, lies 12.5 ms later. Where the file has no sound there is no row: it is marked, never made of zeros.
-"""
+"""The kind of sound ``log-mel-40``: log-mel power, and its local normalisation. Rows are 10 ms apart and 25 ms wide."""
 
 from functools import cache
 
 import numpy as np
 
-from clapboard.errors import UsageError
 from clapboard.timebase import FEATURE_HZ, SAMPLE_RATE_HZ, SAMPLES_PER_ROW
-from clapboard.values import F32, Audio, Features
+from clapboard.values import F32, Features
 
 MEL_BINS = 40
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
 WINDOW_SAMPLES = 400
 """25 ms: the usual window of speech features."""
 FFT_SAMPLES = 512
-BATCH_SAMPLES = SAMPLE_RATE_HZ
-"""Rows are made of so many samples at once, 1 s: codecs give blocks of 20 ms, on which the calls cost more than the
-numbers."""
 FLOOR = 1e-8
 """Added to mel power before the logarithm: about the noise of 16-bit sound, so that digital silence stays finite."""
-MAX_GAP_S = 3600.0
-"""A longer gap in the timestamps is taken for damage (s): rows for a day of nothing would fill the memory."""
 NORM_HALF_S = 3.0
 """Each row is normalised by the sound within this many seconds on both sides, so scenes of a long file do not mix."""
 NORM_MIN_STD = 0.7
@@ -74,74 +64,6 @@ def log_mel(samples: F32) -> F32:
     # Not a matrix product: that would differ in the last bit with the number of rows, and wake the threads of BLAS.
     mel = np.einsum("rf,bf->rb", power, mel_filters())
     return np.asarray(np.log(mel + np.float32(FLOOR)), np.float32)
-
-
-class LogMel:
-    """Collects the features of a file's sound as it streams in; about 8 kB a second are kept.
-
-    Push the runs of sound in the order of time; `features` gives what has come so far. A gap in the timestamps becomes
-    rows marked as not valid, an overlap is cut from the later run, and sound behind more than `MAX_GAP_S` is left out.
-    """
-
-    def __init__(self) -> None:
-        self._rows = bytearray()  # of float16 rows; it grows in place
-        self._valid: list[np.ndarray] = []
-        # Samples that later rows need, and whether each is sound; never empty, so that they can be joined.
-        self._waiting = [np.zeros(0, np.float32)]
-        self._waiting_real = [np.zeros(0, np.bool_)]
-        self._waiting_count = 0
-        self._first_s: float | None = None
-        self._pushed = 0
-
-    def push(self, audio: Audio) -> None:
-        """Take in the next run of sound.
-
-        Raises
-        ------
-        UsageError : the run is not at 16 kHz
-        """
-        if audio.rate_hz != SAMPLE_RATE_HZ:
-            raise UsageError(f"sound must come at {SAMPLE_RATE_HZ} Hz, not {audio.rate_hz} Hz; resample it first")
-        if self._first_s is None:
-            self._first_s = audio.start_s
-        place = round((audio.start_s - self._first_s) * SAMPLE_RATE_HZ)
-        if place - self._pushed > MAX_GAP_S * SAMPLE_RATE_HZ:
-            return
-        samples = audio.samples[max(0, self._pushed - place) :]
-        # Gaps are filled in pieces, so that hours of nothing cost no memory at once.
-        while place > self._pushed:
-            piece = min(place - self._pushed, 60 * SAMPLE_RATE_HZ)
-            self._append(np.zeros(piece, np.float32), real=False)
-        self._append(samples, real=True)
-
-    def _append(self, samples: F32, *, real: bool) -> None:
-        self._pushed += len(samples)
-        self._waiting.append(samples)
-        self._waiting_real.append(np.full(len(samples), real))
-        self._waiting_count += len(samples)
-        if self._waiting_count >= BATCH_SAMPLES:
-            self._make_rows()
-
-    def _make_rows(self) -> None:
-        """Make all rows that are complete; the samples that later rows need go on waiting."""
-        pending, marks = np.concatenate(self._waiting), np.concatenate(self._waiting_real)
-        rows = log_mel(pending)
-        if len(rows):
-            sound_before = np.concatenate([[0], np.cumsum(marks)])
-            starts = np.arange(len(rows)) * SAMPLES_PER_ROW
-            self._rows += rows.astype(np.float16).tobytes()
-            self._valid.append(sound_before[starts + WINDOW_SAMPLES] - sound_before[starts] == WINDOW_SAMPLES)
-        self._waiting = [pending[len(rows) * SAMPLES_PER_ROW :]]
-        self._waiting_real = [marks[len(rows) * SAMPLES_PER_ROW :]]
-        self._waiting_count = len(self._waiting[0])
-
-    def features(self) -> Features:
-        """All rows so far."""
-        self._make_rows()
-        first_s = self._first_s if self._first_s is not None else 0.0
-        values = np.frombuffer(self._rows, np.float16).reshape(-1, MEL_BINS).copy()
-        valid = np.concatenate(self._valid) if self._valid else np.zeros(0, np.bool_)
-        return Features(values, valid, first_s + WINDOW_SAMPLES / 2 / SAMPLE_RATE_HZ)
 
 
 def normalise(features: Features, start: int = 0, stop: int | None = None) -> F32:
