@@ -13,10 +13,10 @@ import clapboard
 
 SOURCE = Path(clapboard.__file__).parent
 FLOORS = {
-    "values": 1, "timebase": 1, "errors": 1, "runtime": 1,
+    "values": 1, "timebase": 1, "errors": 1, "runtime": 1, "files": 1,
     "sound": 2, "vision": 2, "sync": 2, "models": 2, "media": 2, "speakers": 2, "report": 2, "verdict": 2, "metrics": 2,
     "pipeline": 3, "testing": 3,
-    "dataset": 4, "repair": 4,
+    "dataset": 4, "repair": 4, "embeddings": 4,
     "evaluation": 5,
     "training": 6,
     "cli": 7,

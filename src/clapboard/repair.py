@@ -4,16 +4,14 @@ The shift itself is done by `clapboard.media.write`; this module decides whether
 under the final name before it has been measured, so a repair that went wrong is never found there.
 """
 
-import contextlib
 import math
-import os
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clapboard import pipeline
 from clapboard.errors import MediaError, UndecidedError, UsageError
+from clapboard.files import candidate_beside, put_in_place, require_writable
 from clapboard.timebase import FRAME_MS, in_words
 from clapboard.values import Hook, Report
 from clapboard.verdict import DEFAULT_PROFILE, Profile
@@ -121,7 +119,7 @@ def fix(
     applied_ms = float(offset_ms or 0.0) if before is None else _trusted_offset_ms(before)
     if before is not None and abs(applied_ms) < NOTHING_TO_DO_MS:
         return FixReport(source, None, 0.0, before, before, applied_ms)
-    with _candidate_beside(target) as candidate:
+    with candidate_beside(target) as candidate:
         try:
             make = _writer(bake=bake)
             left_out = make(source, candidate, applied_ms / 1000, audio_track=audio_track, hook=hook)
@@ -130,12 +128,7 @@ def fix(
             raise type(error)(str(error).replace(str(candidate), str(target))) from error
         if before is not None:
             _require_confirmed(source, applied_ms, after)
-        if (target.exists() or target.is_symlink()) and not overwrite:
-            raise UsageError(f"{target}: was made by someone else in the meantime; give another -o")
-        try:
-            candidate.replace(target)
-        except OSError as error:
-            raise MediaError(f"{target}: cannot be written ({error.strerror}); give another -o") from error
+        put_in_place(candidate, target, overwrite)
     after = _renamed(after, target)
     return FixReport(source, target, applied_ms, before, after, after.offset.offset_ms, left_out)
 
@@ -147,29 +140,11 @@ def _target(source: Path, out: str | Path | None, overwrite: bool) -> Path:
 
     require_file(source)
     target = Path(out) if out is not None else default_out(source)
-    try:
-        _require_writable(target, source, overwrite)
-    except OSError as error:
-        raise MediaError(f"{target}: cannot be written ({error.strerror}); give another -o") from error
-    muxer_of(target)
-    return target
-
-
-def _require_writable(target: Path, source: Path, overwrite: bool) -> None:
-    """Refuse a target that is in the way, or where nothing can be written."""
-    if not target.parent.is_dir():
-        raise UsageError(f"{target}: there is no folder {target.parent}; make it first")
     if target.suffix.lower() == HOLDS_NO_SHIFT:
         raise UsageError(f"{target}: {target.suffix} has no timestamps and cannot hold a shift; write .mkv or .mp4")
-    if target.exists() or target.is_symlink():  # a link that leads nowhere does not exist, but is there
-        if target.exists() and target.samefile(source):
-            raise UsageError(f"{target}: is the input, which is never overwritten; give another -o")
-        if target.is_dir():
-            raise UsageError(f"{target}: is a directory; give the name of a file")
-        if not overwrite:
-            raise UsageError(f"{target}: exists already; give --overwrite or another -o")
-    if not os.access(target.parent, os.W_OK):
-        raise MediaError(f"{target}: the folder {target.parent} cannot be written to; give another -o")
+    require_writable(target, source, overwrite)
+    muxer_of(target)
+    return target
 
 
 def _require_usable(offset_ms: float | None) -> None:
@@ -220,14 +195,3 @@ def _renamed(report: Report, path: Path) -> Report:
     """Return a report under the file's final name."""
     clip = None if report.clip is None else replace(report.clip, path=path)
     return replace(report, file=str(path), clip=clip)
-
-
-@contextlib.contextmanager
-def _candidate_beside(target: Path) -> Iterator[Path]:
-    """Yield a hidden name in the target's folder, of its kind; whatever is left under it is removed."""
-    candidate = target.with_name(f".{secrets.token_hex(4)}.clapboard{target.suffix}")
-    try:
-        yield candidate
-    finally:
-        with contextlib.suppress(OSError):  # a disk that is gone: what went wrong first is the one to tell
-            candidate.unlink(missing_ok=True)
