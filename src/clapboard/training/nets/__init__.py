@@ -7,11 +7,17 @@ from typing import Any
 from clapboard.errors import UsageError
 from clapboard.training.nets.base import Inputs, TwoStream
 from clapboard.training.nets.clapboard_s import ClapboardS
+from clapboard.training.nets.syncnet_2016 import SyncNet2016
+from clapboard.training.nets.syncnet_v2 import SyncNetV2
+from clapboard.training.nets.wav2lip_expert import Wav2LipExpert
 
 __all__ = ["NETWORKS", "Inputs", "TwoStream", "build", "options_of"]
 
 NETWORKS: dict[str, type[TwoStream]] = {
     "clapboard-s": ClapboardS,
+    "syncnet-2016": SyncNet2016,
+    "syncnet-v2": SyncNetV2,
+    "wav2lip-expert": Wav2LipExpert,
 }
 
 
@@ -39,4 +45,11 @@ def build(name: str, options: Mapping[str, Any]) -> TwoStream:
     for option in options:
         if option not in known:
             raise UsageError(f"{name} has no option {option}; it has {', '.join(known)}")
-    return NETWORKS[name](**options)
+    try:
+        net = NETWORKS[name](**options)
+    except UsageError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{name} cannot be made with {dict(options)} ({error}); correct the options") from None
+    net.built_as = (name, dict(options))
+    return net

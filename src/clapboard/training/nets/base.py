@@ -5,10 +5,12 @@ Letters of shapes: B clips, T frames, W picture windows, R feature rows, F featu
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from clapboard.timebase import ROWS_PER_FRAME
 
@@ -46,12 +48,8 @@ class Inputs:
 
 
 def middle_sampling(crop_px: int, seen_px: int, input_px: int) -> Tensor:
-    """Matrix (input_px, crop_px) that takes the middle of a row of pixels and resizes it by linear interpolation.
-
-    Where nothing is resized it only cuts, at a whole pixel, so that half a pixel too much on a side blurs nothing.
-    """
-    margin = (crop_px - seen_px) / 2 if seen_px != input_px else (crop_px - seen_px) // 2
-    x = margin - 0.5 + (np.arange(input_px) + 0.5) * seen_px / input_px
+    """Matrix (input_px, crop_px) that takes the middle of a row of pixels and resizes it by linear interpolation."""
+    x = (crop_px - seen_px) / 2 - 0.5 + (np.arange(input_px) + 0.5) * seen_px / input_px
     weights = np.maximum(0, 1 - np.abs(x[:, None] - np.arange(crop_px)[None]))
     return torch.tensor(weights / weights.sum(1, keepdims=True), dtype=torch.float32)
 
@@ -72,6 +70,17 @@ def windows_of_frames(images: Tensor, length: int) -> Tensor:
     return torch.stack([images[:, i : i + windows] for i in range(length)], 3).flatten(2, 3)
 
 
+def step_of(dense: bool) -> int:
+    """Rows between two embeddings of the sound: 1, or those of a frame."""
+    return 1 if dense else ROWS_PER_FRAME
+
+
+def embed_windows(stream: nn.Module, windows: Tensor, *, unit: bool) -> Tensor:
+    """Windows one by one through a stream, (B, W, C, h, w) -> (B, W, D) float32, of unit length if asked for."""
+    found: Tensor = stream(windows.flatten(0, 1)).float().reshape(windows.shape[0], windows.shape[1], -1)
+    return F.normalize(found, dim=-1) if unit else found
+
+
 class TwoStream(nn.Module):
     """Base of all networks: a picture stream and a sound stream into one space.
 
@@ -80,6 +89,8 @@ class TwoStream(nn.Module):
     """
 
     inputs: Inputs
+    built_as: tuple[str, dict[str, Any]] | None = None
+    """Name and options, where `clapboard.training.nets.build` made it."""
     middle: Tensor
 
     def __init__(self) -> None:
@@ -89,7 +100,15 @@ class TwoStream(nn.Module):
         self.register_buffer("middle", middle_sampling(given.crop_px, given.seen_px, given.input_px), persistent=False)
 
     def see(self, images: Tensor) -> Tensor:
-        """Crops as they come, (B, T, C, crop, crop) of any type -> (B, T, C, input, input) float32, 0 to 255."""
+        """Crops as they come, (B, T, C, crop, crop) of any type -> (B, T, C, input, input) float32, 0 to 255.
+
+        Where nothing is resized the middle is cut out at a whole pixel: half a pixel between two would blur.
+        """
+        given = self.inputs
+        if given.seen_px == given.input_px:
+            first = (given.crop_px - given.seen_px) // 2
+            part = slice(first, first + given.seen_px)
+            return images[..., part, part].float()
         with torch.autocast(images.device.type, enabled=False):  # bfloat16 would keep 8 of the bits
             seen: Tensor = self.middle @ images.float() @ self.middle.T
         return seen
@@ -116,8 +135,3 @@ class TwoStream(nn.Module):
     def forward(self, images: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Picture (B, T - window_frames + 1, D), sound (B, 1 + (R - window_rows) // 4, D) and scale ()."""
         return self.picture(images), self.hear(rows), self.scale()
-
-
-def step_of(dense: bool) -> int:
-    """Rows between two embeddings of the sound: 1, or those of a frame."""
-    return 1 if dense else ROWS_PER_FRAME
