@@ -10,6 +10,7 @@ from clapboard.dataset.align import MARGIN_ROWS, align, load, read_offsets, writ
 from clapboard.dataset.store import Dataset
 from clapboard.errors import MediaError, UsageError
 from clapboard.sound.features import log_mel
+from clapboard.sound.kinds import KINDS
 
 IMAGES = np.zeros((60, 64, 64), np.uint8)
 TIMES_S = np.arange(60) / 25
@@ -46,6 +47,22 @@ def test_rows_are_those_of_the_right_sample() -> None:
     begin = round((0.08 - 0.1075 - 3.0 + 3.5) * 16000)
     cut = samples[begin : begin + 160 * 400 + 400].astype(np.float32) / 32767
     np.testing.assert_array_equal(track.bands[: len(log_mel(cut))], log_mel(cut).astype(np.float16))
+
+
+@pytest.mark.parametrize(("kind", "window_rows"), [("log-mel-40", 20), ("mfcc-13", 20), ("mel-80", 19)])
+def test_every_kind_of_sound_lies_on_its_picture(kind: str, window_rows: int) -> None:
+    """Protects the zero of every network: rows of any span are those of the samples about the middle of the window."""
+    made, samples = KINDS[kind], toy.stored(3, frames=60).samples
+    track = align(IMAGES, TIMES_S, samples, -0.5, 20.0, kind=kind, window_rows=window_rows)
+    span = 160 * (window_rows - 1) + made.row_samples
+    begin = round((0.08 - 0.02 + 0.5 + 10 / 25) * 16000) - span // 2
+    lead = 160 * made.lead_rows
+    by_hand = made.bands(samples[begin - lead : begin + span].astype(np.float32) / 32767)[made.lead_rows :]
+    first = MARGIN_ROWS + 4 * 10
+    np.testing.assert_array_equal(track.bands[first : first + window_rows], by_hand.astype(made.dtype))
+    assert track.valid[first : first + window_rows].all()
+    assert len(track.bands) == len(track.valid) == 2 * MARGIN_ROWS + 4 * 55 + window_rows
+    assert (track.loud[:10] == 1).all()
 
 
 def test_where_there_is_no_sound_is_marked() -> None:

@@ -17,6 +17,7 @@ from clapboard.dataset.store import Dataset
 from clapboard.errors import MediaError, UsageError
 from clapboard.sound.activity import active_rows
 from clapboard.sound.features import WINDOW_SAMPLES, log_mel
+from clapboard.sound.kinds import KINDS, SoundKind
 from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, ROWS_PER_FRAME, SAMPLE_RATE_HZ, SAMPLES_PER_ROW
 from clapboard.values import F32, F64, Features
 
@@ -101,18 +102,21 @@ def align(
     first_window_s = float(np.mean(time_s - np.arange(len(time_s)) / PICTURE_HZ)) + (window_frames // 2) / PICTURE_HZ
     middle_of_rows_s = (window_rows - 1) / 2 / FEATURE_HZ + made.row_samples / 2 / SAMPLE_RATE_HZ
     begin_s = first_window_s - offset_ms / 1000 - middle_of_rows_s - MARGIN_ROWS / FEATURE_HZ
-    begin = round((begin_s - start_s) * SAMPLE_RATE_HZ)
+    lead = made.lead_rows * SAMPLES_PER_ROW
+    begin = round((begin_s - start_s) * SAMPLE_RATE_HZ) - lead
     count = 2 * MARGIN_ROWS + ROWS_PER_FRAME * (windows - 1) + window_rows
-    length = (count - 1) * SAMPLES_PER_ROW + made.row_samples
+    length = lead + (count - 1) * SAMPLES_PER_ROW + made.row_samples
     low, high = max(begin, 0), min(begin + length, len(samples))
     strip, real = np.zeros(length, np.float32), np.zeros(length, np.bool_)
     if high > low:
         strip[low - begin : high - begin] = samples[low:high] / 32767
         real[low - begin : high - begin] = True
+    bands = made.bands(strip)[made.lead_rows :].astype(made.dtype)
+    strip, real = strip[lead:], real[lead:]
     starts = np.arange(count) * SAMPLES_PER_ROW
     return Aligned(
         images,
-        made.bands(strip).astype(made.dtype),
+        bands,
         real[starts] & real[starts + made.row_samples - 1],
         _loud(strip, real, windows, (window_rows - 1) * SAMPLES_PER_ROW + made.row_samples),
         corpus,
@@ -126,23 +130,11 @@ def align(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _LogMel:
-    """What is asked of a kind of sound: bands of samples, and the samples that one row spans."""
-
-    row_samples: int = WINDOW_SAMPLES
-    dtype: type[np.floating[Any]] = np.float16
-
-    def bands(self, samples: F32) -> F32:
-        """(N,) float32 at 16 kHz -> (R, 40) float32."""
-        return log_mel(samples)
-
-
-def _kind(name: str) -> _LogMel:
+def _kind(name: str) -> SoundKind:
     """The kind of sound of that name."""
-    if name != "log-mel-40":
-        raise UsageError(f"no kind of sound is called {name}; there is log-mel-40")
-    return _LogMel()
+    if name not in KINDS:
+        raise UsageError(f"no kind of sound is called {name}; there are {', '.join(KINDS)}")
+    return KINDS[name]
 
 
 def _loud(strip: F32, real: NDArray[np.bool_], windows: int, span: int) -> F32:

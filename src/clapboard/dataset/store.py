@@ -87,13 +87,17 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A file, or one track of it, that was not kept, why, and how much of it there was where that is known, s."""
+    """A file, or one track of it, that was not kept, why, and how much of it there was where that is known, s.
+
+    ``reason`` is one of few, so that they can be counted; ``detail`` is what else there is to say.
+    """
 
     file: str
     track: int | None
     reason: str
     seconds: float = 0.0
     size_bytes: int = 0
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
