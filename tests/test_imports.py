@@ -14,12 +14,13 @@ import clapboard
 SOURCE = Path(clapboard.__file__).parent
 FLOORS = {
     "values": 1, "timebase": 1, "errors": 1, "runtime": 1, "files": 1,
-    "sound": 2, "vision": 2, "sync": 2, "models": 2, "media": 2, "speakers": 2, "report": 2, "verdict": 2, "metrics": 2,
-    "pipeline": 3, "testing": 3,
-    "dataset": 4, "repair": 4, "embeddings": 4,
-    "evaluation": 5,
-    "training": 6,
-    "cli": 7,
+    "sound": 2, "vision": 2, "sync": 2, "media": 2, "speakers": 2, "report": 2, "verdict": 2, "metrics": 2,
+    "models": 3,
+    "pipeline": 4, "testing": 4,
+    "dataset": 5, "repair": 5, "embeddings": 5,
+    "evaluation": 6,
+    "training": 7,
+    "cli": 8,
 }  # fmt: skip
 HEAVY = ("numpy", "av", "onnxruntime", "onnx", "joblib", "lz4", "rich", "typer", "torch")
 NEVER = ("torch", "cv2", "tensorflow", "mtcnn")

@@ -4,7 +4,8 @@ decode -> picture grid -> mouths -> picture embeddings   \
                                                           distances -> curves -> offset -> trust -> verdict
 decode -> log-mel rows ------------> sound embeddings    /
 
-Kept of a file: 80 bytes of features every 10 ms, half a kilobyte of embedding a frame and face, one curve a second.
+Crops are of the model's view, rows of its kind of sound (log-mel here). Kept of a file: 80 bytes of such features every
+10 ms, half a kilobyte of embedding a frame and face, one curve a second.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,11 +24,11 @@ from clapboard.media.read import read
 from clapboard.models.session import SyncModel, load_model
 from clapboard.models.store import DEFAULT_MODEL, names
 from clapboard.sound.activity import active_rows
-from clapboard.sound.features import normalise
 from clapboard.sound.kinds import KINDS, SPEECH_KIND
 from clapboard.sound.rows import Rows
 from clapboard.sync.consensus import Decision, Face, decide
 from clapboard.sync.distance import Curves, curves, distances, join, lag_rows
+from clapboard.sync.trust import NOT_CALIBRATED
 from clapboard.timebase import FEATURE_HZ, row_positions
 from clapboard.values import Audio, Clip, Crops, Embeddings, Features, Frame, Hook, Offset, Report, Track, TrackReport
 from clapboard.verdict import DEFAULT_PROFILE, Profile, judge, parse_profile
@@ -44,7 +45,8 @@ MIN_FACE_PX = 40.0
 WIDEST_MS = 10_000.0
 """A search that is wider than this is not suggested (ms)."""
 STILL = 0.97
-"""Length of the mean of a track's unit vectors above which its picture does not move: 1 is a still."""
+"""Length of the mean of a track's vectors, by the mean of their lengths, above which its picture does not move: 1 is a
+still."""
 
 
 @lru_cache(maxsize=2)
@@ -90,10 +92,14 @@ class _Lips:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """What one decode of a file gives: sound features, and by track number its embeddings and track."""
+    """What one decode of a file gives: sound, and by track number its embeddings and track.
+
+    ``features`` are rows of the model's kind of sound, ``speech`` those by which speech is told; often the same.
+    """
 
     clip: Clip
     features: Features
+    speech: Features
     lips: dict[int, Embeddings]
     tracks: dict[int, Track]
 
@@ -144,20 +150,26 @@ def measure(
     MediaError : the file cannot be read, has no picture, or has no sound; with ``silent`` it needs none
     """
     clip = probe(path, audio_track=audio_track)
-    sound, lips = Rows(KINDS[SPEECH_KIND]), dict[int, _Lips]()
-    finder = MouthFinder(detector or _face_nets(threads))
+    sound = {name: Rows(KINDS[name]) for name in {model.spec.sound, SPEECH_KIND}}
+    finder, lips = MouthFinder(detector or _face_nets(threads), view=model.spec.view), dict[int, _Lips]()
 
-    for crops in mouths(clip, finder, sound.push, hook=hook, threads=threads, silent=silent):
+    def hear(run: Audio) -> None:
+        for rows in sound.values():
+            rows.push(run)
+
+    for crops in mouths(clip, finder, hear, hook=hook, threads=threads, silent=silent):
         lips.setdefault(crops.track, _Lips(model)).push(crops)
     embeddings = {number: stream.embeddings() for number, stream in lips.items()}
-    return Measured(clip, sound.features(), embeddings, {t.number: t for t in finder.tracks})
+    heard = {name: rows.features() for name, rows in sound.items()}
+    tracks = {track.number: track for track in finder.tracks}
+    return Measured(clip, heard[model.spec.sound], heard[SPEECH_KIND], embeddings, tracks)
 
 
 def sound_between(features: Features, model: SyncModel, begin: int, end: int) -> Embeddings:
     """Embeddings of the windows that lie inside rows begin to end, as far as the file has these rows."""
     low = min(max(begin, 0), len(features.values))
     high = max(min(end, len(features.values)), low)
-    rows = normalise(features, low, high)
+    rows = model.kind.finish(features, low, high)
     return model.embed_sound(rows, features.valid[low:high], features.first_s + low / FEATURE_HZ)
 
 
@@ -166,7 +178,7 @@ def curves_of(measured: Measured, model: SyncModel, max_offset_s: float, hook: H
     features, found = measured.features, dict[int, list[Curves]]()
     if not len(features.values):
         return {}
-    speech = np.concatenate([[0], np.cumsum(active_rows(features))])
+    speech = np.concatenate([[0], np.cumsum(active_rows(measured.speech))])
     near, reach = round(SPEECH_NEAR_S * FEATURE_HZ), round((max_offset_s + 0.5) * FEATURE_HZ)
     size = round(CHUNK_S * FEATURE_HZ)
     places = {
@@ -181,9 +193,10 @@ def curves_of(measured: Measured, model: SyncModel, max_offset_s: float, hook: H
         if inside:
             sound = sound_between(features, model, begin - reach, begin + size + reach)
         for number, here in inside.items():
-            ends = np.clip([places[number][here] - near, places[number][here] + near + 1], 0, len(speech) - 1)
             lips = measured.lips[number]
             picture = Embeddings(lips.values[here].astype(np.float32), lips.time_s[here])
+            at = row_positions(picture.time_s, measured.speech.first_s)[0]
+            ends = np.clip([at - near, at + near + 1], 0, len(speech) - 1)
             distant = distances(picture, sound, max_offset_s)
             found.setdefault(number, []).append(curves(distant, speech[ends[1]] > speech[ends[0]]))
         if hook:
@@ -252,11 +265,10 @@ def report_on(
     """What is said of a file that has been decoded; see `check`."""
     found = curves_of(measured, loaded, max_offset_ms / 1000, hook)
     calibration = loaded.spec.calibration
+    bias, weights = (calibration.bias, calibration.weights) if calibration else (0.0, None)
     faces = [Face(number, of, _moves(measured.lips[number])) for number, of in sorted(found.items())]
-    if faces:
-        decision = decide(faces, calibration.bias, calibration.weights)
-    else:
-        decision = Decision(_nothing(measured, max_offset_ms), {}, frozenset())
+    nothing = Decision(_nothing(measured, max_offset_ms), {}, frozenset())
+    decision = decide(faces, bias, weights) if faces else nothing
     offset = _on_zero(_explained(decision, measured), loaded.spec.zero_ms)
     tracks = tuple(
         TrackReport(
@@ -283,8 +295,11 @@ def report_on(
 
 
 def _moves(lips: Embeddings) -> bool:
-    """Whether the lips ever change: unit vectors of a still all point the same way."""
-    return bool(np.linalg.norm(lips.values.mean(0, dtype=np.float32)) < STILL) if len(lips.values) else False
+    """Whether the lips ever change: vectors of a still are all the same."""
+    if not len(lips.values):
+        return False
+    lengths = np.sqrt(np.einsum("td,td->t", lips.values, lips.values, dtype=np.float32))
+    return bool(np.linalg.norm(lips.values.mean(0, dtype=np.float32)) < STILL * lengths.mean())
 
 
 def _nothing(measured: Measured, max_offset_ms: float) -> Offset:
@@ -298,7 +313,7 @@ def _nothing(measured: Measured, max_offset_ms: float) -> Offset:
 def _explained(decision: Decision, measured: Measured) -> Offset:
     """The offset of a file with what only the file can tell: silence, and faces smaller than the model knows."""
     offset = decision.offset
-    if offset.reasons and measured.lips and not active_rows(measured.features).any():
+    if offset.reasons and measured.lips and not active_rows(measured.speech).any():
         return replace(offset, reasons=("the sound is silent",))
     widest_px = max((measured.tracks[number].face_px for number in decision.deciders), default=MIN_FACE_PX)
     if widest_px < MIN_FACE_PX:
@@ -329,4 +344,8 @@ def hints(offset: Offset, measured: Measured, max_offset_ms: float) -> tuple[str
         found.append(f"the file has {audio_streams} audio tracks; choose another one with --audio-track N")
     if any("do not match clearly" in reason for reason in offset.reasons):
         found.append("the voice may not be that of a face in view; a longer piece of speech would tell")
+    if NOT_CALIBRATED in offset.reasons:
+        found.append(
+            f"fit the model's probability on clips of its own (docs/training.md), or use --model {DEFAULT_MODEL}"
+        )
     return tuple(found)

@@ -182,7 +182,10 @@ class Track:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crops:
-    """Mouths of one track: ``images`` (T, h, w) uint8 on consecutive points of the picture grid, ``time_s`` (T,)."""
+    """Crops of one track: ``images`` on consecutive points of the picture grid, ``time_s`` (T,).
+
+    ``images`` are (T, h, w) uint8 luma, or (T, h, w, 3) uint8 RGB.
+    """
 
     track: int
     images: NDArray[np.uint8]
@@ -191,8 +194,10 @@ class Crops:
     def __post_init__(self) -> None:
         """Check shapes."""
         _require(
-            "crops must be (T, h, w) and (T,)",
-            self.images.ndim == 3 and self.time_s.shape == self.images.shape[:1],
+            "crops must be (T, h, w) or (T, h, w, 3) uint8, and (T,)",
+            (self.images.ndim == 3 or (self.images.ndim == 4 and self.images.shape[3] == 3))
+            and self.images.dtype == np.uint8
+            and self.time_s.shape == self.images.shape[:1],
             images=self.images,
             time_s=self.time_s,
         )
@@ -200,7 +205,7 @@ class Crops:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """Log-mel rows of a file's sound: ``values`` (R, F) float16 or float32, ``valid`` (R,) False where there is none.
+    """Rows of a file's sound: ``values`` (R, F) float16 or float32, ``valid`` (R,) False where there is none.
 
     ``first_s`` is the middle of row 0, s; rows are 10 ms apart.
     """

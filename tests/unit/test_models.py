@@ -35,7 +35,8 @@ def test_the_bundled_model_is_small_and_whole() -> None:
     sizes = [len(store.read_weights(store.BUNDLED, spec, stream)) for stream in ("picture", "sound")]
     assert sum(sizes) < 10_000_000
     assert "clapboard-s" in store.names()
-    assert (spec.window_frames, spec.window_rows, spec.crop_px, spec.embedding) == (5, 20, 64, 256)
+    assert (spec.window_frames, spec.window_rows, spec.embedding) == (5, 20, 256)
+    assert (spec.view, spec.sound) == ("mouth-64", "log-mel-40")
 
 
 def test_every_picture_window_is_embedded_once_however_the_crops_are_cut() -> None:
@@ -70,7 +71,7 @@ def test_too_little_gives_nothing() -> None:
 
 def test_crops_of_another_size_are_refused() -> None:
     """Protects against a wrong crop going in unnoticed."""
-    with pytest.raises(UsageError, match="64 px"):
+    with pytest.raises(UsageError, match=r"\(64, 64\) px"):
         load_model().embed_picture(crops(6, size=48))
 
 
@@ -99,7 +100,7 @@ def test_changed_weights_are_refused(copy: Path, stream: str) -> None:
         load_model(copy)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"name": "x", "calibration": {}})])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, json.dumps({"name": "x", "calibration": {}})])
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path, text: str) -> None:
     """Protects against a traceback from a wrong JSON."""
     path = tmp_path / "x.json"

@@ -1,11 +1,19 @@
 """What a model is: its inputs, its calibration and where it comes from, read from a JSON beside its weights."""
 
 import json
-from dataclasses import dataclass, field
+import math
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from clapboard.errors import ModelError
+from clapboard.sound.kinds import KINDS
+from clapboard.sync.trust import TERMS
+from clapboard.vision.views import VIEWS
+
+FORMAT = 1
+"""Version of the JSON: raised when a reader of the version before would misunderstand it."""
+STREAMS = ("picture", "sound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,33 +26,75 @@ class Calibration:
     bias: float
     weights: dict[str, float]
 
+    def __post_init__(self) -> None:
+        """Check what it holds.
+
+        Raises
+        ------
+        ModelError : it is none
+        """
+        good = isinstance(self.weights, dict) and all(map(_number, [self.bias, *self.weights.values()]))
+        _require(good, "its calibration is not a bias and weights")
+        unknown = sorted(set(self.weights) - set(TERMS))
+        _require(not unknown, f"its calibration weighs {', '.join(unknown)}, unknown to this version; update Clapboard")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A two-stream model.
+    """A two-stream model. Beside its JSON lie its two networks, ``picture`` and ``sound``, as ONNX.
+
+    The picture's takes (T, px, px) or (T, px, px, 3) uint8 and gives (T - window_frames + 1, D) float32; the sound's
+    takes (R, features) float32 and gives (R - window_rows + 1, D) float32. All preparation is inside.
 
     Attributes
     ----------
     name : what it is called
+    view : what it sees of a face, a name of `clapboard.vision.views.VIEWS`
+    sound : what it hears, a name of `clapboard.sound.kinds.KINDS`
     window_frames : frames of the picture grid that one picture embedding sees
     window_rows : feature rows that one sound embedding sees
-    crop_px : side of the mouth crops that go in
-    embedding : length of the vectors
+    embedding : length of the vectors, D
     zero_ms : what is added to every offset, so that Clapboard's zero is the middle of broadcast speech
-    files : file name and SHA-256 of each network, by stream: ``picture`` and ``sound``
-    calibration : see `Calibration`
+    files : ``name`` and ``sha256`` of each network, by stream
+    calibration : see `Calibration`; without one, nothing that the model measures is trusted
     about : licence, data and recipe, for people
+
+    Raises
+    ------
+    ModelError : the values make no model, or one that this version cannot run; the line lacks the file's name
     """
 
     name: str
+    view: str
+    sound: str
     window_frames: int
     window_rows: int
-    crop_px: int
     embedding: int
     zero_ms: float
     files: dict[str, dict[str, str]]
-    calibration: Calibration
+    calibration: Calibration | None = None
     about: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for key in ("name", "view", "sound"):
+            _require(isinstance(getattr(self, key), str) and getattr(self, key) != "", f"its {key} is not a word")
+        for key in ("window_frames", "window_rows", "embedding"):
+            value = getattr(self, key)
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            _require(whole, f"its {key} is not a whole number from 1 on")
+        _require(_number(self.zero_ms), "its zero_ms is not a number")
+        _require(isinstance(self.about, dict), "its about is no table")
+        _require(isinstance(self.files, dict) and set(self.files) == set(STREAMS), f"its files are not {STREAMS}")
+        for stream, file in self.files.items():
+            good = isinstance(file, dict) and all(isinstance(file.get(key), str) for key in ("name", "sha256"))
+            _require(
+                good and Path(file["name"]).name == file["name"] != "", f"its file of the {stream} has no plain name"
+            )
+        for key, known in (("view", VIEWS), ("sound", KINDS)):
+            value = getattr(self, key)
+            there_is = f"there is {', '.join(known)}"
+            _require(value in known, f"its {key} {value} is unknown to this version ({there_is}); update Clapboard")
 
     @classmethod
     def read(cls, path: Path) -> "ModelSpec":
@@ -52,12 +102,51 @@ class ModelSpec:
 
         Raises
         ------
-        ModelError : the file is missing or not a spec
+        ModelError : the file is missing, is not a spec, or is one for a newer version
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**values, "calibration": Calibration(**values["calibration"])})
         except FileNotFoundError:
             raise ModelError(f"no model at {path}; give a bundled name or the .json of a model") from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{path} is not the description of a model ({error}); give the .json of a model") from None
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read ({error.strerror}); give the .json of a model") from None
+        except (ValueError, RecursionError):
+            raise ModelError(f"{path} is not the description of a model (no JSON); give the .json of a model") from None
+        try:
+            return cls._of(values)
+        except ModelError as error:
+            raise ModelError(f"{path} is not a model that can be used: {error}") from None
+
+    @classmethod
+    def _of(cls, values: Any) -> "ModelSpec":
+        """Spec from what the JSON holds."""
+        _require(isinstance(values, dict), "it is not the description of a model; give the .json of a model")
+        version = values.get("format", FORMAT)
+        newer = f"it was made for a newer version (format {version}, this one reads up to {FORMAT}); update Clapboard"
+        _require(isinstance(version, int) and version <= FORMAT, newer)
+        known = {one.name for one in fields(cls)}
+        missing = sorted(known - set(values) - {"about"})
+        _require(not missing, f"it lacks {', '.join(missing)}, so it is not the description of a model")
+        unknown = sorted(set(values) - known - {"format"})
+        _require(not unknown, f"it holds {', '.join(unknown)}, unknown to this version; update Clapboard")
+        given, calibration = {key: values[key] for key in known & set(values)}, values["calibration"]
+        if calibration is not None:
+            good = isinstance(calibration, dict) and set(calibration) == {"bias", "weights"}
+            _require(good, "its calibration is not a bias and weights")
+            given["calibration"] = Calibration(**calibration)
+        return cls(**given)
+
+    def write(self, path: Path) -> None:
+        """Write the JSON that `read` takes; the networks lie beside it, under the names in ``files``."""
+        path.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n", encoding="utf-8")
+
+
+def _number(value: Any) -> bool:
+    """Whether something is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _require(good: bool, what: str) -> None:
+    """Raise where a value is not as it should be."""
+    if not good:
+        raise ModelError(what)

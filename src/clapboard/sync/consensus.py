@@ -7,7 +7,7 @@ import numpy as np
 
 from clapboard.sync.distance import Curves, join
 from clapboard.sync.search import offset_of
-from clapboard.sync.trust import DISAGREE_MS, MIN_WINDOWS, judge
+from clapboard.sync.trust import DISAGREE_MS, MIN_WINDOWS, clearness, judge
 from clapboard.timebase import FRAME_MS, PICTURE_HZ
 from clapboard.values import F64, Offset
 
@@ -61,7 +61,7 @@ def together(one: Face, other: Face) -> bool:
     return bool(shared > 0.2 * seen.sum(1).min())
 
 
-def decide(faces: Sequence[Face], bias: float, weights: Mapping[str, float]) -> Decision:
+def decide(faces: Sequence[Face], bias: float, weights: Mapping[str, float] | None) -> Decision:
     """Find the offset that the speaking faces share.
 
     The search starts from the face with the clearest answer, or from all of them together where no face alone has
@@ -71,15 +71,15 @@ def decide(faces: Sequence[Face], bias: float, weights: Mapping[str, float]) -> 
     Parameters
     ----------
     faces : at least one
-    bias, weights : calibration of the model, see `clapboard.sync.trust`
+    bias, weights : calibration of the model, see `clapboard.sync.trust`; weights None where it has none
     """
     bias -= float(np.log(max(most_at_once(faces), 1)))
     own = {f.number: judge(f.curves, offset_of(f.curves), bias, weights, moves=f.moves) for f in faces}
     everyone = join([f.curves for f in faces])
     at_large = judge(everyone, offset_of(everyone), bias, weights, moves=any(f.moves for f in faces))
     moving = [f for f in faces if f.moves] or list(faces)
-    best = max(moving, key=lambda f: (own[f.number].p_within_frame, own[f.number].windows))
-    common = max(own[best.number], at_large, key=lambda o: (o.p_within_frame, o.windows))
+    best = max(moving, key=lambda f: clearness(own[f.number]))
+    common = max(own[best.number], at_large, key=clearness)
     chosen: list[Face] = []
     for _ in range(ROUNDS):
         joined = _one_at_a_time([f for f in moving if _speaks_for(own[f.number], common)], own) or [best]

@@ -15,6 +15,8 @@ from clapboard.sync.search import offset_of
 from clapboard.timebase import FEATURE_HZ, FRAME_MS, PICTURE_HZ
 from clapboard.values import F32, Offset
 
+TERMS = ("gap", "rise", "least", "log_speech", "gap_root", "rise_root")
+"""Names of what a model's calibration weighs, see `terms`."""
 MIN_WINDOWS = 15
 """Least speech that can be judged: 0.6 s."""
 MIN_PROBABILITY = 0.6
@@ -34,6 +36,7 @@ PART_S = 4.0
 """Speech that suffices to measure parts of a file by themselves, s."""
 DISAGREE_MS = 2 * FRAME_MS
 """Parts that differ by more than this do not share one offset."""
+NOT_CALIBRATED = "the model is not calibrated: how often what it measures is right is not known"
 
 
 def _rivals(of: Offset) -> F32:
@@ -69,7 +72,7 @@ def terms(of: Offset) -> dict[str, float]:
     curve = of.curve
     rivals = _rivals(of)
     if not len(rivals) or not np.isfinite(of.offset_ms):
-        return dict.fromkeys(("gap", "rise", "least", "log_speech", "gap_root", "rise_root"), 0.0)
+        return dict.fromkeys(TERMS, 0.0)
     place, reach = int(np.nanargmin(curve)), round(RISE_MS / 1000 * FEATURE_HZ)
     sides = curve[[max(place - reach, 0), min(place + reach, len(curve) - 1)]]
     gap = float(rivals.min() - curve[place])
@@ -86,12 +89,23 @@ def terms(of: Offset) -> dict[str, float]:
     }
 
 
-def p_within_frame(of: Offset, bias: float, weights: Mapping[str, float]) -> float:
-    """Probability, 0 to 1, that the offset is within 40 ms of the truth; 0 where nothing can be told."""
+def p_within_frame(of: Offset, bias: float, weights: Mapping[str, float] | None) -> float:
+    """Probability, 0 to 1, that the offset is within 40 ms of the truth; 0 where nothing can be told.
+
+    NaN, not known, without weights: nobody has looked how often the model is right.
+    """
+    if weights is None:
+        return float("nan")
     if not np.isfinite(of.offset_ms) or of.windows < MIN_WINDOWS or _rivals_ms(of) < MIN_RIVALS_MS:
         return 0.0
     found = terms(of)
     return float(1 / (1 + np.exp(-np.clip(bias + sum(weights[name] * found[name] for name in weights), -30, 30))))
+
+
+def clearness(of: Offset) -> tuple[float, float]:
+    """What answers are ranked by: the probability, or the confidence where the model has none, then the windows."""
+    value = of.confidence if np.isnan(of.p_within_frame) else of.p_within_frame
+    return (-np.inf if np.isnan(value) else float(value)), of.windows
 
 
 def parts_of(of: Curves, seconds: float = PART_S) -> list[Curves]:
@@ -108,7 +122,7 @@ def parts_of(of: Curves, seconds: float = PART_S) -> list[Curves]:
     return [of.part(np.array(g)) for g in (groups or ([group] if group else []))]
 
 
-def disagreement(of: Curves, whole: Offset, bias: float, weights: Mapping[str, float]) -> str:
+def disagreement(of: Curves, whole: Offset, bias: float, weights: Mapping[str, float] | None) -> str:
     """In words, that confident parts of the file have other offsets than the whole; empty where they agree."""
     parts = [offset_of(part) for part in parts_of(of)]
     sure = [p for p in parts if p_within_frame(p, bias, weights) >= 0.9]
@@ -122,13 +136,13 @@ def disagreement(of: Curves, whole: Offset, bias: float, weights: Mapping[str, f
     )
 
 
-def judge(of: Curves, whole: Offset, bias: float, weights: Mapping[str, float], *, moves: bool = True) -> Offset:
+def judge(of: Curves, whole: Offset, bias: float, weights: Mapping[str, float] | None, *, moves: bool = True) -> Offset:
     """The offset with its probability and the reasons not to trust it.
 
     Parameters
     ----------
     of : the blocks that ``whole`` was found in
-    bias, weights : calibration of the model
+    bias, weights : calibration of the model; weights None where it has none: then nothing is trusted
     moves : whether the picture changes at all
     """
     reasons = []
@@ -158,4 +172,6 @@ def judge(of: Curves, whole: Offset, bias: float, weights: Mapping[str, float], 
             )
         elif odd := disagreement(of, whole, bias, weights):
             reasons.append(odd)
+    if weights is None:
+        reasons.append(NOT_CALIBRATED)
     return replace(whole, p_within_frame=probability, reasons=tuple(reasons))

@@ -8,11 +8,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from clapboard.errors import UsageError
 from clapboard.values import F32, Crops, Faces, Frame, Shot, Track
 from clapboard.vision.crop import sample_mouths, smooth_pose
 from clapboard.vision.detect import Detector, overlap, select
 from clapboard.vision.shots import ShotDetector
 from clapboard.vision.track import HIT_SCORE, SAME_OVERLAP, FaceTrack, judge, match
+from clapboard.vision.views import DEFAULT_VIEW, view_of
 
 DETECT_EVERY = 25
 """Grid frames between two full searches while every face is seen: one second."""
@@ -37,9 +39,11 @@ class MouthFinder:
     detector : any `Detector`; MTCNN by default
     detect_every : grid frames between two full searches
     max_faces : how many faces are followed at once
+    view : what is cut out, a name of `clapboard.vision.views.VIEWS`
 
     Raises
     ------
+    UsageError : there is no such view
     ModelError : the default detector's nets are missing or not those expected
 
     Examples
@@ -56,8 +60,16 @@ class MouthFinder:
     """
 
     def __init__(
-        self, detector: Detector | None = None, detect_every: int = DETECT_EVERY, max_faces: int = MAX_FACES
+        self,
+        detector: Detector | None = None,
+        detect_every: int = DETECT_EVERY,
+        max_faces: int = MAX_FACES,
+        *,
+        view: str = DEFAULT_VIEW,
     ) -> None:
+        self.view = view_of(view)
+        if view != DEFAULT_VIEW:
+            raise UsageError(f"crops of the view {view} cannot be made yet; use {DEFAULT_VIEW}")
         if detector is None:
             from clapboard.vision.mtcnn import Mtcnn
 
