@@ -1,201 +1,193 @@
-"""Train clapboard-s: ``python -m clapboard.training.loop RECIPE.toml --data FOLDER --run FOLDER [--threads 1]``.
+"""From a recipe and data sets to a trained, exported model: the loop, its checkpoints and its curves.
 
-The recipe is copied into the run's folder; a run that stopped goes on from its last checkpoint, and ends where a
-straight one would have: batch n depends on the seed and on n alone.
+In the folder of a run lie ``recipe.toml`` (in full), ``curves.csv``, ``last.pt`` (to go on from), ``best.pt`` (where
+held-out people decide), ``weights.pt`` (the result) and ``model/`` (the result for `clapboard check --model`).
 """
 
-import argparse
-import copy
-import shutil
-import sys
+import csv
 import time
-import tomllib
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from torch import distributed
 
+from clapboard.dataset.align import Aligned
 from clapboard.errors import UsageError
-from clapboard.training.data import Batch, Prepared, Sampling, batches, load, read_offsets
-from clapboard.training.evaluate import pieces, table
-from clapboard.training.losses import within_clip
-from clapboard.training.nets.clapboard_s import ClapboardS
+from clapboard.sound.kinds import KINDS
+from clapboard.training.judge import Judge, Score
+from clapboard.training.recipe import Recipe
+from clapboard.training.run import Place, Run, learning_rate
+from clapboard.training.sampling import Batches, held_out, stream
+
+SAY_EVERY = 50
+"""Steps between two lines of progress."""
+CURVES = ("step", "loss", "learning_rate", "scale", "frames_per_s", "cpu_s", "held_out_loss", "held_out_accuracy")
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that decides what is learned; the fields are the keys of the TOML file."""
+@dataclass(slots=True)
+class _Best:
+    """The best check so far, and how many worse ones came after it."""
 
-    steps: int
-    weights: dict[str, float]
-    chunk_frames: dict[str, int] = field(default_factory=dict)
-    corpus_offsets_ms: dict[str, float] = field(default_factory=dict)
-    held_out_speakers: tuple[str, ...] = ()
-    held_out_clips: tuple[str, ...] = ()
-    batch_frames: int = 384
-    extra: int = 10
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    warm_up: float = 0.05
-    clip_norm: float = 2.0
-    average: float = 0.995
-    width: int = 24
-    sound_width: int = 32
-    dropout: float = 0.2
-    augmentation: float = 1.0
-    seed: int = 0
-    check_every: int = 500
-
-    @classmethod
-    def read(cls, path: Path) -> "Recipe":
-        """Recipe from a TOML file; unknown keys raise a TypeError."""
-        return cls(**tomllib.loads(path.read_text()))
+    accuracy: float = -1.0
+    step: int = 0
+    worse: int = 0
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then half a cosine down to 0; by steps, so that a busy machine changes nothing."""
-    warm = recipe.warm_up * recipe.steps
-    if step < warm:
-        return recipe.learning_rate * (step + 1) / warm
-    return float(recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * (step - warm) / (recipe.steps - warm))))
-
-
-def neighbours(recipe: Recipe, step: int) -> int:
-    """Close positions left out of the candidates: 3 for the first fifth, 1 until 45 %, then none (coarse to fine)."""
-    done = step / recipe.steps
-    return 3 if done < 0.2 else 1 if done < 0.45 else 0
-
-
-class Run:
-    """One training run: network, its running average, optimiser and step; saved and restored whole."""
-
-    def __init__(self, recipe: Recipe, device: str) -> None:
-        torch.manual_seed(recipe.seed)
-        self.recipe, self.device, self.step = recipe, device, 0
-        self.net = ClapboardS(recipe.width, recipe.sound_width, recipe.dropout).to(device)
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs leave it out
-        self.average = copy.deepcopy(self.net).eval()
-        self.optimiser = torch.optim.AdamW(
-            self.net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-
-    def learn(self, batch: Batch) -> float:
-        """One step; returns the loss."""
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # dropout of step n is the same in a resumed run
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.recipe, self.step)
-        self.net.train()
-        with torch.autocast(self.device, dtype=torch.bfloat16):
-            picture, sound, scale = self.net(batch.mouths.to(self.device), batch.rows.to(self.device))
-        loss = within_clip(
-            picture,
-            sound,
-            scale,
-            extra=self.recipe.extra,
-            anchors=batch.anchors.to(self.device),
-            real=batch.real.to(self.device),
-            neighbours=neighbours(self.recipe, self.step),
-        )
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip_norm)
-        self.optimiser.step()
-        self._update_average()
-        self.step += 1
-        return float(loss.detach())
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        """Exponential moving average of weights and batch statistics; the first step is taken whole."""
-        keep = self.recipe.average if self.step else 0.0
-        for mine, new in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(new, 1 - keep)
-            else:
-                mine.copy_(new)
-
-    def save(self, path: Path) -> None:
-        """Write everything, by a temporary name."""
-        part = path.with_suffix(".part")
-        state: dict[str, Any] = {"net": self.net, "average": self.average, "optimiser": self.optimiser}
-        torch.save({"step": self.step, **{name: thing.state_dict() for name, thing in state.items()}}, part)
-        part.replace(path)
-
-    def restore(self, path: Path) -> None:
-        """Go back to a saved state."""
-        state = torch.load(path, weights_only=True, map_location=self.device)
-        self.step = state["step"]
-        for name in ("net", "average", "optimiser"):
-            getattr(self, name).load_state_dict(state[name])
-
-
-def _keep_recipe(recipe: Path, kept: Path) -> None:
-    """Copy the recipe into the run's folder, or refuse to go on with another one than the run began with.
+def keep_recipe(recipe: Recipe, folder: Path) -> None:
+    """Write the recipe in full into the run's folder, or refuse to go on with another one than the run began with.
 
     Raises
     ------
     UsageError : the run was begun with another recipe
     """
+    kept = folder / "recipe.toml"
+    folder.mkdir(parents=True, exist_ok=True)
     if not kept.exists():
-        shutil.copy(recipe, kept)
-    elif Recipe.read(kept) != Recipe.read(recipe):
-        raise UsageError(f"{kept.parent} was begun with another recipe; give another --run, or its own recipe.toml")
+        kept.write_text(recipe.toml(), encoding="utf-8")
+    elif Recipe.read(kept) != recipe:
+        raise UsageError(f"{folder} was begun with another recipe; give another --run, or its own recipe.toml")
 
 
-def split(clips: list[Prepared], recipe: Recipe) -> tuple[list[Prepared], list[Prepared]]:
-    """Clips to learn from, and those of the speakers (or files) held out."""
-    held = [c for c in clips if c.speaker in recipe.held_out_speakers or c.file in recipe.held_out_clips]
-    return [c for c in clips if not any(c is h for h in held)], held
+class Loop:
+    """Trains a recipe on clips; see `fit`."""
+
+    def __init__(
+        self, recipe: Recipe, clips: Sequence[Aligned], folder: Path, place: Place, say: Callable[[str], None]
+    ) -> None:
+        self._recipe, self._folder, self._place = recipe, folder, place
+        self._say = say if place.first else lambda line: None
+        self.run = Run(recipe, place)
+        self.learn, self.held = held_out(clips, recipe)
+        kind = KINDS[self.run.net.inputs.sound]
+        self._source = Batches(self.learn, self.run.net.inputs, recipe, kind, recipe.augmentation)
+        self._judge = Judge(self.held, self.run.net, recipe, kind) if self.held and place.first else None
+        self._best = _Best()
+        self._losses: list[float] = []
+
+    def __call__(self, workers: int = 0) -> None:
+        """Run to the end, or to the early stop; a checkpoint at every check."""
+        recipe, run, last = self._recipe, self.run, self._folder / "last.pt"
+        minutes = sum(len(c.images) for c in self.learn) / 25 / 60
+        self._say(f"{len(self.learn)} clips to learn from ({minutes:.1f} min), {len(self.held)} held out")
+        stopped = False
+        if last.exists():
+            more = run.restore(last)
+            self._best, stopped = _Best(*more["best"]), bool(more["stopped"])
+            self._say(f"going on from step {run.step}")
+        world = self._place.world
+        numbers = range(run.step * world + self._place.rank, recipe.steps * world, world)
+        began_s, begun_cpu_s = time.monotonic(), time.process_time()
+        if stopped:
+            return
+        for batch in stream(self._source, numbers, workers):
+            self._losses.append(run.learn(batch))
+            done = run.step == recipe.steps
+            score = None
+            if run.step % recipe.held_out.every == 0 or done:
+                score = self._check()
+                stopped = self._stop()
+            if run.step % SAY_EVERY == 0 or score or done:
+                seconds = time.monotonic() - began_s
+                self._record(seconds, time.process_time() - begun_cpu_s, score)
+                began_s = time.monotonic()
+            if run.step % recipe.held_out.every == 0 or done:
+                if self._place.first:
+                    run.save(last, best=(self._best.accuracy, self._best.step, self._best.worse), stopped=stopped)
+                if stopped:
+                    self._say(f"no better since step {self._best.step}: stopped")
+                    break
+
+    def _check(self) -> Score | None:
+        """Judge the average on held-out people; keep it where it is the best so far."""
+        if self._judge is None:
+            return None
+        score, best = self._judge(self.run), self._best
+        if score.accuracy > best.accuracy:
+            self._best = _Best(score.accuracy, self.run.step, 0)
+            if self._recipe.held_out.patience:
+                _store(self.run.average.state_dict(), self._folder / "best.pt")
+        else:
+            best.worse += 1
+        return score
+
+    def _stop(self) -> bool:
+        """Whether patience is at its end; all processes hear what the first one decides."""
+        patience = self._recipe.held_out.patience
+        over = bool(patience) and self._best.worse >= patience
+        if self._place.world == 1:
+            return over
+        told = torch.tensor([float(over)], device=self._place.device)
+        distributed.broadcast(told, 0)
+        return bool(told.item())
+
+    def _record(self, seconds: float, cpu_s: float, score: Score | None) -> None:
+        """One line on the terminal and one in the curves."""
+        if not self._place.first:
+            return
+        run, count = self.run, len(self._losses)
+        rate = count * self._recipe.batch.frames * self._place.world / max(seconds, 1e-9)
+        loss, scale = float(np.mean(self._losses)), float(run.net.log_scale.detach().exp())
+        left_min = (self._recipe.steps - run.step) * seconds / max(count, 1) / 60
+        self._losses = []
+        self._say(
+            f"step {run.step} of {self._recipe.steps}: loss {loss:.3f}, {rate:.0f} frames/s, {left_min:.0f} min left"
+            + (f"; {score.in_words()}" if score else "")
+        )
+        path = self._folder / "curves.csv"
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if new:
+                writer.writerow(CURVES)
+            held = (f"{score.loss:.5f}", f"{score.accuracy:.5f}") if score else ("", "")
+            writer.writerow(
+                (run.step, f"{loss:.5f}", f"{learning_rate(self._recipe, max(run.step - 1, 0)):.6g}", f"{scale:.3f}",
+                 f"{rate:.0f}", f"{cpu_s:.1f}", *held)
+            )  # fmt: skip
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(description="Train clapboard-s.")
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="folder made by clapboard.training.prepare")
-    parser.add_argument("--rendered", type=Path, help="folder made by clapboard.training.rendered")
-    parser.add_argument("--offsets", type=Path, help="CSV of per-clip offsets (file, offset_ms, usable)")
-    parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and the log")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    chosen = parser.parse_args(arguments)
-    torch.set_num_threads(chosen.threads)
-    recipe = Recipe.read(chosen.recipe)
-    chosen.run.mkdir(parents=True, exist_ok=True)
-    _keep_recipe(chosen.recipe, chosen.run / "recipe.toml")
-    offsets = read_offsets(chosen.offsets) if chosen.offsets else {}
-    clips = load(chosen.data, "train", offsets, recipe.corpus_offsets_ms)
-    if chosen.rendered:
-        clips += load(chosen.rendered, "rendered", {}, {})
-    learn, held = split(clips, recipe)
-    print(f"{len(learn)} clips to learn from, {len(held)} held out", flush=True)
-    run, checkpoint = Run(recipe, chosen.device), chosen.run / "last.pt"
-    if checkpoint.exists():
-        run.restore(checkpoint)
-    sampling = Sampling(recipe.weights, recipe.chunk_frames, recipe.batch_frames, recipe.extra)
-    source = batches(learn, sampling, recipe.seed, run.step, recipe.augmentation)
-    losses: list[float] = []
-    began, cpu = time.monotonic(), time.process_time()
-    while run.step < recipe.steps:
-        losses.append(run.learn(next(source)))
-        if run.step % 50 == 0:
-            rate = 50 * recipe.batch_frames / (time.monotonic() - began)
-            print(
-                f"step {run.step} loss {np.mean(losses):.3f} scale {float(run.net.log_scale.detach().exp()):.1f} "
-                f"{rate:.0f} frames/s, {time.process_time() - cpu:.0f} CPU s",
-                flush=True,
-            )
-            losses, began = [], time.monotonic()
-        if run.step % recipe.check_every == 0 or run.step == recipe.steps:
-            run.save(checkpoint)
-            if held:
-                print("held out:", table(pieces(run.average, held)), flush=True)
-            began = time.monotonic()
-    torch.save(run.average.state_dict(), chosen.run / "weights.pt")
-    return 0
+def _store(state: dict[str, torch.Tensor], path: Path) -> None:
+    """Write weights, by a temporary name."""
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def fit(
+    recipe: Recipe,
+    clips: Sequence[Aligned],
+    folder: Path,
+    *,
+    place: Place,
+    workers: int = 0,
+    say: Callable[[str], None] = print,
+) -> Loop:
+    """Train a recipe, or go on with a run that was stopped; the result lies in ``folder/weights.pt``.
+
+    Parameters
+    ----------
+    clips : of the network's view and kind of sound, as `clapboard.dataset.align.load` gives them
+    folder : of the run; made where it is missing
+    workers : processes that draw batches ahead; 0 draws in between
+
+    Raises
+    ------
+    UsageError : the recipe does not fit the data, or the folder holds another run
+    """
+    if place.first:
+        keep_recipe(recipe, folder)
+    loop = Loop(recipe, clips, folder, place, say)
+    loop(workers)
+    if place.first:
+        best = folder / "best.pt"
+        chosen = (
+            torch.load(best, weights_only=True, map_location=place.device)
+            if recipe.held_out.patience and best.exists()
+            else loop.run.average.state_dict()
+        )
+        loop.run.average.load_state_dict(chosen)
+        _store(chosen, folder / "weights.pt")
+    return loop

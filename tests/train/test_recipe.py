@@ -1,0 +1,79 @@
+"""Recipes: what is written back is what was read, and every slip of the pen is refused in one line."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the [train] extra: pip install clapboard[train]")
+pytestmark = pytest.mark.train
+
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from clapboard.errors import UsageError  # noqa: E402
+from clapboard.training.recipe import PRESETS, Augmentation, Batch, HeldOut, Optimiser, Recipe  # noqa: E402
+
+NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\x7f\x85"), min_size=1, max_size=12)
+RECIPES = st.builds(
+    Recipe,
+    steps=st.integers(1, 10**6),
+    seed=st.integers(0, 2**31),
+    corpus_offsets_ms=st.dictionaries(NAMES, st.floats(-500, 500)),
+    optimiser=st.builds(Optimiser, learning_rate=st.floats(1e-6, 1), name=st.sampled_from(["adamw", "sgd"])),
+    batch=st.builds(Batch, weights=st.dictionaries(NAMES, st.floats(0, 5)), chunk=st.integers(6, 99)),
+    held_out=st.builds(HeldOut, speakers=st.tuples(NAMES, NAMES)),
+    network_options=st.dictionaries(st.sampled_from(["width", "dropout"]), st.integers(1, 9)),
+)
+
+
+@given(RECIPES)
+def test_what_is_written_is_what_was_read(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe) -> None:
+    """Protects the record of a run: recipe.toml in full, read again, is the recipe that ran."""
+    path = tmp_path_factory.mktemp("r") / "recipe.toml"
+    path.write_text(recipe.toml(), encoding="utf-8")
+    assert Recipe.read(path) == recipe
+
+
+def written(folder: Path, text: str) -> Path:
+    """A recipe file."""
+    path = folder / "r.toml"
+    path.write_text(text)
+    return path
+
+
+def test_presets_and_changes(tmp_path: Path) -> None:
+    """Protects --set and presets: a preset fills what is not said, a change goes before the file."""
+    path = written(tmp_path, 'steps = 5\n[augmentation]\npreset = "paper"\nblur = 0.2\n')
+    recipe = Recipe.read(path, {"seed": "7", "optimiser.name": "sgd", "held_out.speakers": '["a"]'})
+    assert recipe.augmentation == dataclasses.replace(PRESETS["paper"], blur=0.2)
+    assert (recipe.seed, recipe.optimiser.name, recipe.held_out.speakers) == (7, "sgd", ("a",))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("steps = 0", "at least 1"),
+        ("seed = 1", "steps is missing"),
+        ("steps = 'x'", "must be int"),
+        ("steps = true", "must be int"),
+        ("steps = 5\nstepz = 1", "unknown key stepz"),
+        ("steps = 5\n[optimiser]\nname = 'adam'", "one of adamw, sgd"),
+        ("steps = 5\n[augmentation]\npreset = 'all'", "preset must be one of"),
+        ("steps = 5\n[batch]\nchunk = 3", "too small"),
+        ("steps = 5\n[held_out]\nshare = 1.5", "share is a part"),
+        ("steps = 5\nbatch = 1", "must be Batch"),
+        ("steps = ", "not TOML"),
+    ],
+)
+def test_a_wrong_recipe_is_one_line(tmp_path: Path, text: str, says: str) -> None:
+    """Protects against training for an hour with a misspelt key."""
+    with pytest.raises(UsageError, match=says) as caught:
+        Recipe.read(written(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_every_change_of_a_clip_can_be_switched_off() -> None:
+    """Protects the preset "none": it changes nothing, whatever is added later."""
+    assert set(dataclasses.asdict(PRESETS["none"]).values()) == {0.0}
+    assert set(dataclasses.asdict(Augmentation())) == set(dataclasses.asdict(PRESETS["paper"]))
