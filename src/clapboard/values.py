@@ -76,16 +76,23 @@ class Clip:
 class Frame:
     """One decoded picture: ``time_s`` is its presentation time, ``image`` (H, W) uint8 luma, upright, square pixels.
 
-    ``thumbnail`` (h, w, 3) uint8 is a coarse colour view (luma and both chroma planes) for finding cuts.
+    ``thumbnail`` (h, w, 3) uint8 is a coarse colour view (luma and both chroma planes) for finding cuts. ``colour``
+    (H, W, 3) uint8 is RGB, 0 to 255, where it was asked for.
     """
 
     time_s: float
     image: NDArray[np.uint8]
     thumbnail: NDArray[np.uint8]
+    colour: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes."""
         _require("image must be (H, W) uint8", self.image.ndim == 2 and self.image.dtype == np.uint8, image=self.image)
+        if self.colour is not None:
+            good = self.colour.shape == (*self.image.shape, 3) and self.colour.dtype == np.uint8
+            _require(
+                "colour must be (H, W, 3) uint8, as large as the image", good, image=self.image, colour=self.colour
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

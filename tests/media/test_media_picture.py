@@ -20,8 +20,27 @@ from clapboard.values import Frame
 TURN = 65_536
 
 
-def first_frame(path: Path) -> Frame:
-    return next(read_frames(probe(path)))
+def first_frame(path: Path, *, colour: bool = False) -> Frame:
+    return next(read_frames(probe(path), colour=colour))
+
+
+def quarters() -> NDArray[np.uint8]:
+    """A picture whose quarters are red, green, blue and gray, clockwise from the top left."""
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    top, left = HEIGHT // 2, WIDTH // 2
+    image[:top, :left], image[:top, left:] = (200, 30, 30), (30, 160, 30)
+    image[top:, left:], image[top:, :left] = (40, 40, 220), (120, 120, 120)
+    return image
+
+
+def corners_of(image: NDArray[np.uint8]) -> list[list[int]]:
+    """Mean colour about the middle of each quarter, clockwise from the top left."""
+    high, wide = image.shape[0] // 4, image.shape[1] // 4
+    places = ((1, 1), (1, 3), (3, 3), (3, 1))
+    return [
+        image[y * high - 4 : y * high + 4, x * wide - 4 : x * wide + 4].mean((0, 1)).round().astype(int).tolist()
+        for y, x in places
+    ]
 
 
 def top_bright() -> NDArray[np.uint8]:
@@ -191,3 +210,92 @@ def test_colours_reach_the_thumbnail(tmp_path: Path) -> None:
     difference = frames[-1].thumbnail.astype(int).mean(axis=(0, 1)) - frames[0].thumbnail.mean(axis=(0, 1))
     assert difference[1] > 60
     assert difference[2] < -60
+
+
+def test_colours_only_where_asked(tmp_path: Path) -> None:
+    """Whoever does not ask does not pay, and gets the same luma."""
+    path = tmp_path / "colours.mp4"
+    write_clip(path, [quarters()] * 3, 25)
+    plain, coloured = first_frame(path), first_frame(path, colour=True)
+    assert plain.colour is None
+    np.testing.assert_array_equal(plain.image, coloured.image)
+    np.testing.assert_array_equal(plain.thumbnail, coloured.thumbnail)
+    assert coloured.colour is not None
+    assert coloured.colour.shape == (HEIGHT, WIDTH, 3)
+    with pytest.raises(ValueError, match="read-only"):
+        coloured.colour[0, 0, 0] = 1
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+@pytest.mark.parametrize("aspect", [Fraction(1), Fraction(2)])
+def test_colours_are_upright_with_square_pixels(tmp_path: Path, turn: int, aspect: Fraction) -> None:
+    """Rotation, non-square pixels: every pixel of colour lies over its pixel of luma, and is R, G, B in that order."""
+    path = tmp_path / "turned.mkv" if turn == 0 else tmp_path / "turned.mp4"
+    write_clip(path, [quarters()] * 3, 25, rotation_deg=turn, sample_aspect=aspect)
+    frame = first_frame(path, colour=True)
+    assert frame.colour is not None
+    assert frame.colour.shape == (*frame.image.shape, 3)
+    clockwise = [[200, 30, 30], [30, 160, 30], [40, 40, 220], [120, 120, 120]]
+    first = (4 - turn // 90) % 4
+    np.testing.assert_allclose(corners_of(frame.colour), clockwise[first:] + clockwise[:first], atol=9)
+    luma = frame.colour @ np.array([0.299, 0.587, 0.114]) * 219 / 255 + 16
+    assert np.abs(luma - frame.image).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "codec"),
+    [
+        ("yuv420p", "libx264"),
+        ("yuv422p", "ffv1"),
+        ("yuv444p", "ffv1"),
+        ("yuv420p10le", "ffv1"),
+        ("yuv422p10le", "ffv1"),
+        ("yuv444p12le", "ffv1"),
+        ("bgr0", "ffv1"),
+    ],
+)
+def test_colours_of_any_pixel_format(tmp_path: Path, pixel_format: str, codec: str) -> None:
+    """8 to 12 bits, any chroma, RGB: the colours are the same colours."""
+    path = tmp_path / "quarters.mkv"
+    write_clip(path, [quarters()] * 4, 25, video_codec=codec, pixel_format=pixel_format)
+    frame = first_frame(path, colour=True)
+    assert frame.colour is not None
+    np.testing.assert_allclose(
+        corners_of(frame.colour), [[200, 30, 30], [30, 160, 30], [40, 40, 220], [120, 120, 120]], atol=9
+    )
+
+
+def test_gray_has_equal_colours(tmp_path: Path) -> None:
+    """A file without chroma gives R = G = B."""
+    path = tmp_path / "gray.mkv"
+    write_clip(path, [top_bright()] * 2, 25, video_codec="ffv1", pixel_format="gray")
+    colour = first_frame(path, colour=True).colour
+    assert colour is not None
+    assert int(np.ptp(colour.astype(int), axis=2).max()) <= 1
+    assert colour[:20].mean() == pytest.approx(220, abs=2)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv420p10le", "yuv422p10le"])
+@pytest.mark.parametrize(("first_row", "wanted"), [(0, (200, 40, 40)), (1, (40, 60, 210))])
+def test_colours_of_a_field_are_its_own(pixel_format: str, first_row: int, wanted: tuple[int, int, int]) -> None:
+    """Interlaced: top field red, bottom field blue; each has chroma rows of its own, which must not mix."""
+    bits = np.uint16 if "10" in pixel_format else np.uint8
+    frame = av.VideoFrame(64, 50, pixel_format)  # 25 rows of chroma in 4:2:0: one field has one less
+    for index, plane in enumerate(frame.planes):
+        rows = np.zeros((plane.buffer_size // plane.line_size, plane.line_size // np.dtype(bits).itemsize), bits)
+        for row, rgb in ((0, (200, 40, 40)), (1, (40, 60, 210))):
+            pixel = av.VideoFrame.from_ndarray(np.full((16, 16, 3), rgb, np.uint8), format="rgb24")
+            yuv = np.frombuffer(pixel.reformat(format="yuv444p").planes[index], np.uint8)[0]
+            rows[row::2] = yuv.astype(bits) * (4 if bits is np.uint16 else 1)
+        plane.update(rows.tobytes())
+    upright = Upright(0, Fraction(1), colour=True)
+    colours = upright._colours(frame, first_row, np.zeros((50, 64), np.uint8))
+    np.testing.assert_allclose(colours.reshape(-1, 3), np.tile(wanted, (64 * 50, 1)), atol=6)
+
+
+def test_interlaced_file_in_colour(tmp_path: Path) -> None:
+    """The whole way: the colours of an interlaced frame come from the field whose luma is shown."""
+    frame = first_frame(encode_fields(tmp_path / "fields.mkv", "libx264", "bff"), colour=True)
+    assert frame.colour is not None
+    assert frame.colour.shape == (HEIGHT, WIDTH, 3)
+    assert frame.colour.mean() == pytest.approx(60, abs=12)

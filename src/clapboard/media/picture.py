@@ -1,4 +1,4 @@
-"""From a decoded frame to what the stages look at: luma, upright, with square pixels, and a thumbnail."""
+"""From a decoded frame to what the stages look at: luma, upright, with square pixels; a thumbnail; RGB where asked."""
 
 from fractions import Fraction
 from functools import lru_cache
@@ -31,29 +31,36 @@ class Upright:
     """Turns the frames of one stream into images and thumbnails.
 
     8-bit planar YUV is not copied: the image is a read-only view of the decoder's buffer, which lives as long as the
-    view. Everything else is converted to 8 bits first. Levels stay those of the file: 16 to 235 in most.
+    view. Everything else is converted to 8 bits first. Levels stay those of the file: 16 to 235 in most. Colours are
+    RGB from 0 to 255, by the file's own matrix and range (BT.601 where it does not say).
 
     Parameters
     ----------
     rotation_deg : clockwise turn to apply: 0, 90, 180 or 270
     sample_aspect : width of a pixel over its height
     field_order : FFmpeg's number for the order of fields of the stream, used where a frame does not tell
+    colour : whether colours are wanted as well
     """
 
-    def __init__(self, rotation_deg: int, sample_aspect: Fraction, field_order: int = 0) -> None:
+    def __init__(
+        self, rotation_deg: int, sample_aspect: Fraction, field_order: int = 0, *, colour: bool = False
+    ) -> None:
         self._turns = -(rotation_deg // 90)  # numpy turns counter-clockwise
         self._aspect = sample_aspect
         self._fields = _FieldOrder(field_order)
         self._to_eight_bits = VideoReformatter()
         self._scaler = VideoReformatter()
+        self._colour = colour
+        self._to_rgb, self._to_fields = VideoReformatter(), VideoReformatter()
 
-    def __call__(self, frame: VideoFrame) -> tuple[U8, U8]:
-        """Image (H, W) uint8 and thumbnail (h, w, 3) uint8 of one frame.
+    def __call__(self, frame: VideoFrame) -> tuple[U8, U8, U8 | None]:
+        """Image (H, W) uint8, thumbnail (h, w, 3) uint8 and, where asked for, colours (H, W, 3) uint8 of one frame.
 
         Of an interlaced frame only the field that is shown first is used: the frame's time is that field's time.
         """
         interlaced = bool(frame.interlaced_frame)
         first_row = self._fields.first_row(frame) if interlaced else 0
+        source = frame
         if frame.format.name not in _PLANAR:
             frame = self._to_eight_bits.reformat(frame, format="yuv420p")
         luma = _plane(frame, 0)
@@ -64,7 +71,25 @@ class Upright:
         luma = self._scale(luma, *_square_size(width, height, self._aspect))
         image = np.rot90(luma, self._turns) if self._turns else luma
         image.flags.writeable = False  # the decoder may still predict from these pixels
-        return image, np.ascontiguousarray(np.rot90(thumbnail, self._turns))
+        colours = self._colours(source, first_row if interlaced else None, luma) if self._colour else None
+        return image, np.ascontiguousarray(np.rot90(thumbnail, self._turns)), colours
+
+    def _colours(self, frame: VideoFrame, first_row: int | None, luma: U8) -> U8:
+        """RGB (H, W, 3) of a frame, or of the field that begins with a row, as large as its luma and then turned."""
+        if first_row is not None:
+            if frame.format.name not in _PLANAR:
+                # Between formats with the same rows of chroma, so that the fields do not mix.
+                sampling = next((s for s in ("420p", "444p") if s in frame.format.name), "422p")
+                frame = self._to_fields.reformat(frame, format=f"yuv{sampling}")
+            frame = _field(frame, first_row)
+        height, width = luma.shape
+        way = Interpolation.AREA if width < frame.width else Interpolation.BILINEAR
+        rgb: Any = self._to_rgb.reformat(frame, width=width, height=height, format="rgb24", interpolation=way)
+        plane = rgb.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : 3 * width]
+        colours: U8 = np.rot90(rows.reshape(height, width, 3), self._turns)
+        colours.flags.writeable = False
+        return colours
 
     def _scale(self, luma: U8, width: int, height: int) -> U8:
         """Resize where needed: luma alone, gray to gray, so that the levels stay."""
@@ -93,6 +118,20 @@ def _plane(frame: Any, index: int) -> U8:
     plane = frame.planes[index]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return rows[: plane.height, : plane.width]
+
+
+def _field(frame: Any, first_row: int) -> Any:
+    """Every second row of a planar frame, chroma like luma: in interlaced video each field has chroma of its own."""
+    rows = -(-(frame.height - first_row) // 2)
+    field = VideoFrame(frame.width, rows, frame.format.name)
+    field.colorspace, field.color_range = frame.colorspace, frame.color_range
+    for index, plane in enumerate(field.planes):
+        source = _plane(frame, index)[first_row::2]
+        target = np.zeros((plane.buffer_size // plane.line_size, plane.line_size), np.uint8)
+        # An odd number of rows leaves one field short by a row of chroma: its last one is taken twice.
+        target[: plane.height, : plane.width] = source[np.minimum(np.arange(plane.height), len(source) - 1)]
+        plane.update(target.tobytes())
+    return field
 
 
 def _thumbnail(frame: Any, luma: U8) -> U8:

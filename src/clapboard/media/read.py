@@ -26,6 +26,7 @@ def read(
     *,
     video: bool = True,
     audio: bool = True,
+    colour: bool = False,
     until_s: float | None = None,
     hook: Hook | None = None,
     threads: int = 1,
@@ -36,6 +37,7 @@ def read(
     ----------
     clip : from ``probe``
     video, audio : what is wanted
+    colour : whether frames shall have their ``colour`` as well, which costs about as much again as decoding
     until_s : stop before this time, s; sound is cut to the sample
     hook : called as ``hook("read", done_s, total_s)``
     threads : threads of the decoder
@@ -61,14 +63,14 @@ def read(
         raise NoVideoError(f"{clip.path}: has no picture")
     if audio and clip.audio is None:
         raise NoAudioError(f"{clip.path}: has no sound")
-    return _read(clip, video=video, audio=audio, until_s=until_s, hook=hook, threads=threads)
+    return _read(clip, video=video, audio=audio, colour=colour, until_s=until_s, hook=hook, threads=threads)
 
 
 def read_frames(
-    clip: Clip, *, until_s: float | None = None, hook: Hook | None = None, threads: int = 1
+    clip: Clip, *, colour: bool = False, until_s: float | None = None, hook: Hook | None = None, threads: int = 1
 ) -> Iterator[Frame]:
     """Only the pictures; see ``read``."""
-    for value in read(clip, audio=False, until_s=until_s, hook=hook, threads=threads):
+    for value in read(clip, audio=False, colour=colour, until_s=until_s, hook=hook, threads=threads):
         if isinstance(value, Frame):
             yield value
 
@@ -87,13 +89,13 @@ def read_audio(clip: Clip, *, until_s: float | None = None, hook: Hook | None = 
 
 
 def _read(
-    clip: Clip, *, video: bool, audio: bool, until_s: float | None, hook: Hook | None, threads: int
+    clip: Clip, *, video: bool, audio: bool, colour: bool, until_s: float | None, hook: Hook | None, threads: int
 ) -> Iterator[Frame | Audio]:
     """The generator behind ``read``."""
     with open_media(clip.path) as container:
         readers: dict[int, _Pictures | _Sounds] = {}
         if video and clip.video is not None:
-            readers[clip.video.index] = _Pictures(clip, container.streams[clip.video.index], threads)
+            readers[clip.video.index] = _Pictures(clip, container.streams[clip.video.index], threads, colour=colour)
         if audio and clip.audio is not None:
             readers[clip.audio.index] = _Sounds(clip, container.streams[clip.audio.index])
         told_s = -float("inf")
@@ -134,7 +136,7 @@ def _until(value: Frame | Audio, until_s: float | None) -> Frame | Audio | None:
 class _Pictures:
     """Packets of the video stream to frames."""
 
-    def __init__(self, clip: Clip, stream: Any, threads: int) -> None:
+    def __init__(self, clip: Clip, stream: Any, threads: int, *, colour: bool) -> None:
         self.done, self.count = False, 0
         self._clip = clip
         if stream.codec_context is None:
@@ -143,7 +145,7 @@ class _Pictures:
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         stream.thread_count = threads
         stream.thread_type = "AUTO" if threads > 1 else "NONE"
-        self._upright = Upright(clip.rotation_deg, clip.sample_aspect, field_order_of(stream))
+        self._upright = Upright(clip.rotation_deg, clip.sample_aspect, field_order_of(stream), colour=colour)
         self._period_s = 1 / float(clip.rate) if clip.rate > 0 else DEFAULT_FRAME_S
         self._start_s = clip.video.start_s if clip.video else 0.0
         self._last_s = float("nan")
@@ -158,9 +160,9 @@ class _Pictures:
             if time_s <= self._last_s:
                 continue  # its time is taken: a duplicate, or out of order
             self._last_s = time_s
-            image, thumbnail = self._upright(frame)
+            image, thumbnail, colours = self._upright(frame)
             if image.size:
-                yield Frame(time_s, image, thumbnail)
+                yield Frame(time_s, image, thumbnail, colours)
 
     def nothing(self) -> MediaError:
         """The error when not one frame came out."""
