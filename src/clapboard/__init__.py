@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clapboard.embeddings import FileEmbeddings, features
     from clapboard.errors import (
         ClapboardError,
         MediaError,
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ClapboardError",
+    "FileEmbeddings",
     "FixReport",
     "MediaError",
     "MissingExtraError",
@@ -46,6 +48,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "check",
+    "features",
     "find_offset",
     "fix",
     "load_model",
@@ -53,6 +56,8 @@ __all__ = [
 
 _HOMES = {
     "check": "clapboard.pipeline",
+    "features": "clapboard.embeddings",
+    "FileEmbeddings": "clapboard.embeddings",
     "find_offset": "clapboard.sync.search",
     "fix": "clapboard.repair",
     "FixReport": "clapboard.repair",

@@ -122,7 +122,7 @@ def mouths(
     audio = clip.audio is not None or not silent
 
     def pictures() -> Iterator[Frame]:
-        for item in read(clip, audio=audio, hook=hook, threads=threads):
+        for item in read(clip, audio=audio, colour=finder.view.colour, hook=hook, threads=threads):
             if isinstance(item, Frame):
                 yield item
             else:
@@ -313,7 +313,8 @@ def _nothing(measured: Measured, max_offset_ms: float) -> Offset:
 def _explained(decision: Decision, measured: Measured) -> Offset:
     """The offset of a file with what only the file can tell: silence, and faces smaller than the model knows."""
     offset = decision.offset
-    if offset.reasons and measured.lips and not active_rows(measured.speech).any():
+    heard = measured.speech.valid.any()
+    if offset.reasons and measured.lips and heard and not active_rows(measured.speech).any():
         return replace(offset, reasons=("the sound is silent",))
     widest_px = max((measured.tracks[number].face_px for number in decision.deciders), default=MIN_FACE_PX)
     if widest_px < MIN_FACE_PX:

@@ -1,9 +1,9 @@
-"""The command ``clapboard``: ``check`` measures, ``fix`` repairs.
+"""The command ``clapboard``: ``check`` measures, ``fix`` repairs, ``features`` hands on what the networks see.
 
 Exit codes, the same for every command; for several files the highest of theirs:
 
 ====  ==========================================================================================
-0     in sync; for ``fix``: nothing to do, or written and confirmed
+0     in sync; for ``fix``: nothing to do, or written and confirmed; for ``features``: written
 1     out of sync
 2     usage: an argument makes no sense
 3     undecided: there are reasons not to trust the measurement

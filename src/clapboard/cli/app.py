@@ -10,6 +10,7 @@ import typer
 from clapboard import __version__
 from clapboard.cli.check import check
 from clapboard.cli.common import EXIT_INTERRUPTED, complain, guarded
+from clapboard.cli.features import features
 from clapboard.cli.fix import fix
 from clapboard.cli.process import fill_closed_streams, signals_unwind
 from clapboard.errors import EXIT_USAGE
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command("check")(check)
 app.command("fix")(fix)
+app.command("features")(features)
 
 
 def _version(wanted: bool) -> None:
