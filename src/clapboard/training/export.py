@@ -1,68 +1,75 @@
-"""From trained weights to the files that ship: ONNX networks, checked against torch, and the model's JSON.
+"""From a network in torch to the files of a model: two ONNX graphs, checked against torch, and their description.
 
-``python -m clapboard.training.export RUN -o FOLDER --name clapboard-s [--calibration FILE] [--zero-ms X]``
+``NAME.picture.onnx`` takes (T, px, px) or (T, px, px, 3) uint8 and gives (T - window_frames + 1, D) float32;
+``NAME.sound.onnx`` takes (R, F) float32 and gives (R - window_rows + 1, D). All preparation of the picture is inside.
+``NAME.safetensors``, where it is asked for, holds the weights for torch, see `clapboard.training.pretrained`.
 """
 
-import argparse
 import hashlib
-import json
-import tomllib
+import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clapboard.errors import MediaError, UsageError
+from clapboard.models.spec import Calibration, ModelSpec
 from clapboard.runtime import onnx_runtime
-from clapboard.training.nets.clapboard_s import (
-    CROP_PX,
-    EMBEDDING,
-    WINDOW_FRAMES,
-    WINDOW_ROWS,
-    ClapboardS,
-    as_seen,
-    centre_sampling,
-)
+from clapboard.sound.kinds import KINDS
+from clapboard.training.nets.base import TwoStream
+from clapboard.training.pretrained import from_pretrained, save_torch
 
 MAX_DIFFERENCE = 2e-5
-"""Largest difference allowed between torch and ONNX Runtime in any number of a unit vector."""
+"""Largest difference allowed between torch and ONNX Runtime in any number of an embedding of length 1; for longer or
+shorter ones as much more or less."""
+OPSET = 17
+MORE_WINDOWS = 7
+"""The comparison runs on so many windows more than the graph was traced with."""
+SEED = 0
 
 
 class PictureGraph(nn.Module):
-    """What is exported for the picture: (T, 64, 64) uint8 -> (T - 4, 256), all preparation inside."""
+    """What is exported for the picture: crops as they are stored -> embeddings; see the module."""
 
-    def __init__(self, net: ClapboardS) -> None:
+    def __init__(self, net: TwoStream) -> None:
         super().__init__()
-        self.lips = net.lips
-        self.matrix = nn.Buffer(centre_sampling())
+        self.net = net
 
     def forward(self, images: Tensor) -> Tensor:
-        """See the class."""
-        found: Tensor = self.lips(as_seen(images, self.matrix)[None])[0]
-        return found
+        """(T, px, px) or (T, px, px, 3) -> (W, D)."""
+        planes = images[:, None] if self.net.inputs.channels == 1 else images.permute(0, 3, 1, 2)
+        return self.net.picture(self.net.see(planes[None]))[0]
 
 
 class SoundGraph(nn.Module):
-    """What is exported for the sound: (R, 40) normalised rows -> (R - 19, 256), one vector every 10 ms."""
+    """What is exported for the sound: finished rows -> one embedding every 10 ms."""
 
-    def __init__(self, net: ClapboardS) -> None:
+    def __init__(self, net: TwoStream) -> None:
         super().__init__()
-        self.sound = net.sound
+        self.net = net
 
     def forward(self, rows: Tensor) -> Tensor:
-        """See the class."""
-        found: Tensor = self.sound(rows[None], dense=True)[0]
-        return found
+        """(R, F) -> (R - window_rows + 1, D)."""
+        return self.net.hear(rows[None], dense=True)[0]
 
 
-def export_graph(graph: nn.Module, example: Tensor, axis: str, path: Path) -> float:
-    """Write an ONNX file whose first axis is free, and return the largest difference to torch on another length.
+def examples(net: TwoStream, more: int = 0) -> dict[str, Tensor]:
+    """Inputs of both graphs that give a few windows each, the same every time: noise, the rows with a spread of 3."""
+    given, chance = net.inputs, torch.Generator().manual_seed(SEED)
+    colours = () if given.channels == 1 else (given.channels,)
+    shape = (given.window_frames + 3 + more, given.crop_px, given.crop_px, *colours)
+    return {
+        "picture": torch.randint(0, 256, shape, generator=chance, dtype=torch.uint8),
+        "sound": 3 * torch.randn(given.window_rows + 3 + more, KINDS[given.sound].features, generator=chance),
+    }
 
-    Raises
-    ------
-    RuntimeError : the difference is above `MAX_DIFFERENCE`
-    """
+
+def write_graph(graph: nn.Module, example: Tensor, axis: str, path: Path) -> None:
+    """Write an ONNX file whose first axis is free."""
     graph.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns about shapes that we keep free on purpose
@@ -73,65 +80,105 @@ def export_graph(graph: nn.Module, example: Tensor, axis: str, path: Path) -> fl
             input_names=["input"],
             output_names=["embeddings"],
             dynamic_axes={"input": {0: axis}, "embeddings": {0: "windows"}},
-            opset_version=17,
+            opset_version=OPSET,
             dynamo=False,
         )
+
+
+@torch.no_grad()
+def difference(graph: nn.Module, path: Path, example: Tensor) -> float:
+    """Largest difference of any number between torch and ONNX Runtime, in units of the embeddings' median length."""
     session = onnx_runtime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    other = torch.cat([example, example.flip(0)])[: len(example) + 7]
-    with torch.no_grad():
-        expected = graph(other).numpy()
-    difference = float(np.abs(session.run(None, {"input": other.numpy()})[0] - expected).max())
-    if not difference <= MAX_DIFFERENCE:
-        raise RuntimeError(f"{path.name}: ONNX Runtime and torch differ by {difference:g}")
-    return difference
+    expected = graph(example).numpy()
+    found = session.run(None, {session.get_inputs()[0].name: example.numpy()})[0]
+    if found.shape != expected.shape:
+        raise RuntimeError(f"{path.name}: ONNX Runtime gives {found.shape} where torch gives {expected.shape}")
+    return float(np.abs(found - expected).max() / np.median(np.linalg.norm(expected, axis=1)))
 
 
-def load_weights(run: Path) -> ClapboardS:
+def export(
+    net: TwoStream,
+    folder: Path,
+    name: str,
+    *,
+    calibration: Calibration | None = None,
+    zero_ms: float = 0.0,
+    about: Mapping[str, Any] | None = None,
+    with_torch: bool = False,
+) -> Path:
+    """Write a model; its files appear together, the description last.
+
+    Parameters
+    ----------
+    net : on any device; it is moved to the CPU and set to `eval`
+    folder : made where it is missing; files of the same name are replaced
+    calibration : without it the model measures, but is never sure
+    zero_ms : added to every offset
+    about : for people: licence, data, recipe; the bound of parity and what was found are added
+    with_torch : write the weights for torch as well; the network has to come from `clapboard.training.nets.build`
+
+    Returns
+    -------
+    the path of ``NAME.json``
+
+    Raises
+    ------
+    UsageError : the name is no file name
+    MediaError : the folder cannot be written to
+    RuntimeError : ONNX Runtime gives other numbers than torch, by more than `MAX_DIFFERENCE`
+    """
+    if not name or Path(name).name != name:
+        raise UsageError(f"{name!r} is no name for a model: it becomes part of file names; give another")
+    net = net.cpu().float().eval()
+    given, traced, judged = net.inputs, examples(net), examples(net, MORE_WINDOWS)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".clapboard-", dir=folder) as made:
+            parts = {stream: Path(made) / f"{name}.{stream}.onnx" for stream in ("picture", "sound")}
+            found = {}
+            for stream, graph, axis in (
+                ("picture", PictureGraph(net), "frames"),
+                ("sound", SoundGraph(net), "rows"),
+            ):
+                write_graph(graph, traced[stream], axis, parts[stream])
+                found[stream] = difference(graph, parts[stream], judged[stream])
+                if not found[stream] <= MAX_DIFFERENCE:
+                    raise RuntimeError(f"{name}: {stream} by ONNX Runtime and torch differ by {found[stream]:g}")
+            more: dict[str, Any] = {"parity": {"bound": MAX_DIFFERENCE, **found}}
+            if with_torch:
+                weights = Path(made) / f"{name}.safetensors"
+                save_torch(net, weights)
+                more["torch"] = name_and_hash(weights)
+            spec = ModelSpec(
+                name=name,
+                view=given.view,
+                sound=given.sound,
+                window_frames=given.window_frames,
+                window_rows=given.window_rows,
+                embedding=given.embedding,
+                zero_ms=zero_ms,
+                files={stream: name_and_hash(path) for stream, path in parts.items()},
+                calibration=calibration,
+                about={**(about or {}), **more},
+            )
+            spec.write(Path(made) / f"{name}.json")
+            move_in(Path(made), folder, last=f"{name}.json")
+            return folder / f"{name}.json"
+    except OSError as error:
+        raise MediaError(f"{folder}: the model cannot be written ({error.strerror}); give another -o") from error
+
+
+def name_and_hash(path: Path) -> dict[str, str]:
+    """What a description says of a file."""
+    return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def move_in(made: Path, folder: Path, last: str) -> None:
+    """Give finished files their place, one of them last."""
+    for path in sorted(made.iterdir(), key=lambda path: path.name == last):
+        path.replace(folder / path.name)
+
+
+def load_weights(run: Path) -> TwoStream:
     """The averaged network of a finished run."""
-    recipe = tomllib.loads((run / "recipe.toml").read_text())
-    net = ClapboardS(recipe.get("width", 24), recipe.get("sound_width", 32), 0.0)
-    net.load_state_dict(torch.load(run / "weights.pt", weights_only=True, map_location="cpu"))
-    return net.eval()
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(description="Export a trained model.")
-    parser.add_argument("run", type=Path, help="folder of a finished training run")
-    parser.add_argument("-o", "--out", type=Path, required=True)
-    parser.add_argument("--name", default="clapboard-s")
-    parser.add_argument("--calibration", type=Path, help="JSON from clapboard.training.calibrate")
-    parser.add_argument("--zero-ms", type=float, default=0.0, help="added to every offset")
-    chosen = parser.parse_args(arguments)
-    net = load_weights(chosen.run)
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (40, CROP_PX, CROP_PX), generator=generator, dtype=torch.uint8)
-    rows = torch.randn(80, 40, generator=generator)
-    files = {}
-    for stream, graph, example, axis in (
-        ("picture", PictureGraph(net), images, "frames"),
-        ("sound", SoundGraph(net), rows, "rows"),
-    ):
-        path = chosen.out / f"{chosen.name}.{stream}.onnx"
-        difference = export_graph(graph, example, axis, path)
-        files[stream] = {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, largest difference to torch {difference:.1e}")
-    calibration = json.loads(chosen.calibration.read_text()) if chosen.calibration else {"bias": 0.0, "weights": {}}
-    spec = {
-        "name": chosen.name,
-        "window_frames": WINDOW_FRAMES,
-        "window_rows": WINDOW_ROWS,
-        "crop_px": CROP_PX,
-        "embedding": EMBEDDING,
-        "zero_ms": chosen.zero_ms,
-        "files": files,
-        "calibration": calibration,
-        "about": {"licence": "Apache-2.0", "recipe": tomllib.loads((chosen.run / "recipe.toml").read_text())},
-    }
-    (chosen.out / f"{chosen.name}.json").write_text(json.dumps(spec, indent=1) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return from_pretrained(run)
