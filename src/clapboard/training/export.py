@@ -21,7 +21,7 @@ from clapboard.models.spec import Calibration, ModelSpec
 from clapboard.runtime import onnx_runtime
 from clapboard.sound.kinds import KINDS
 from clapboard.training.nets.base import TwoStream
-from clapboard.training.pretrained import from_pretrained, save_torch
+from clapboard.training.pretrained import save_torch
 
 MAX_DIFFERENCE = 2e-5
 """Largest difference allowed between torch and ONNX Runtime in any number of an embedding of length 1; for longer or
@@ -177,8 +177,3 @@ def move_in(made: Path, folder: Path, last: str) -> None:
     """Give finished files their place, one of them last."""
     for path in sorted(made.iterdir(), key=lambda path: path.name == last):
         path.replace(folder / path.name)
-
-
-def load_weights(run: Path) -> TwoStream:
-    """The averaged network of a finished run."""
-    return from_pretrained(run)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from clapboard.errors import UsageError
 from clapboard.timebase import ROWS_PER_FRAME
-from clapboard.training.nets.base import Inputs, TwoStream, middle_sampling, windows_of_frames
+from clapboard.training.nets.base import Inputs, TwoStream, windows_of_frames
 
 WINDOW_FRAMES = 5
 """Frames that one picture embedding sees: 0.2 s."""
@@ -36,11 +36,6 @@ MIN_STD = 8.0
 """Least contrast (levels of 255) that a crop is normalised by, so that a blank picture stays blank."""
 CONTEXT_LAYERS = 3
 """Convolutions over time that a longer window is made of."""
-
-
-def centre_sampling() -> Tensor:
-    """Matrix (48, 64) that takes the middle 54 of 64 pixels and brings them to 48 by linear interpolation."""
-    return middle_sampling(CROP_PX, SEEN_PX, INPUT_PX)
 
 
 def standardise(images: Tensor) -> Tensor:
@@ -230,9 +225,3 @@ class ClapboardS(TwoStream):
         """(B, R, 40) normalised log-mel -> unit vectors; see `Sound`."""
         found: Tensor = self.sound(rows, dense=dense)
         return found
-
-    def forward(self, images: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See `TwoStream`; (B, T, 48, 48) are mouths standardised already."""
-        if images.ndim == 4:
-            return self.lips(images), self.hear(rows), self.scale()
-        return super().forward(images, rows)
