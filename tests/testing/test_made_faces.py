@@ -129,13 +129,13 @@ def test_crops_at_any_rate_show_the_same_mouth_at_the_same_time(rate: Fraction) 
 
 def test_crops_lie_as_those_of_real_faces_do() -> None:
     """The same mouth through picture, true landmarks and the product's crop lands on the same place and size."""
-    from clapboard.vision.crop import crop_mouth, pose_of
+    from clapboard.vision.crop import crop_at, pose_of
 
     differences = []
     for seed in range(20, 26):
         actor = _actor(seed, 110.0, motion=0.0)
         points = true_landmarks(actor, [0.6], SIZE).astype(np.float32)
-        through = crop_mouth(_pictures(actor, [0.6])[0], pose_of(points)[0]).astype(float)
+        through = crop_at(_pictures(actor, [0.6])[0], pose_of(points)[0]).astype(float)
         direct = crop_mouths(actor.articulation, actor.speaker, np.array([0.6])).astype(float)[0]
         shifts = [(_alike(through, direct, dx, dy), dx, dy) for dx in range(-8, 9, 2) for dy in range(-8, 9, 2)]
         differences.append(max(shifts)[1:])

@@ -10,10 +10,10 @@ from clapboard.vision.crop import (
     CROP_PX,
     LOOK_AHEAD_FRAMES,
     SIDE_PER_FACE,
-    crop_mouth,
+    crop_at,
     cut_patch,
     pose_of,
-    sample_mouths,
+    sample_crops,
     shrink_factor,
     smooth_pose,
 )
@@ -76,7 +76,7 @@ def test_marks_land_where_they_should(eyes_px: float, roll_deg: float) -> None:
         x = pose[0] + pose[3] * (across * np.cos(angle) - down * np.sin(angle))
         y = pose[1] + pose[3] * (across * np.sin(angle) + down * np.cos(angle))
         dot(image, x, y, 0.06 * pose[3], 250)
-        got = centroid(crop_mouth(np.rint(image).astype(np.uint8), pose))
+        got = centroid(crop_at(np.rint(image).astype(np.uint8), pose))
         np.testing.assert_allclose(got, ((0.5 + across) * CROP_PX, (0.5 + down) * CROP_PX), atol=0.35)
 
 
@@ -90,16 +90,16 @@ def test_large_mouths_are_averaged_not_skipped() -> None:
     """Fine stripes of a large face turn grey: taking every n-th pixel would turn them into wide stripes."""
     image = np.zeros((800, 800), np.uint8)
     image[:, ::2] = 255
-    crop = crop_mouth(image, np.array([400.0, 400.0, 0.0, 512.0]))
+    crop = crop_at(image, np.array([400.0, 400.0, 0.0, 512.0]))
     assert np.abs(crop.astype(int) - 127).max() <= 2
 
 
 def test_crop_beyond_the_picture_repeats_its_border() -> None:
     """A face that leaves the picture does not bring black bars, and one that has left it raises nothing."""
     image = np.full((60, 80), 90, np.uint8)
-    assert (crop_mouth(image, np.array([2.0, 58.0, 0.3, 70.0])) == 90).all()
-    assert (crop_mouth(image, np.array([-500.0, 900.0, 0.0, 200.0])) == 90).all()
-    assert (crop_mouth(image[:1, :1], np.array([0.0, 0.0, 0.0, 10.0])) == 90).all()
+    assert (crop_at(image, np.array([2.0, 58.0, 0.3, 70.0])) == 90).all()
+    assert (crop_at(image, np.array([-500.0, 900.0, 0.0, 200.0])) == 90).all()
+    assert (crop_at(image[:1, :1], np.array([0.0, 0.0, 0.0, 10.0])) == 90).all()
 
 
 def test_patch_is_a_copy() -> None:
@@ -179,6 +179,6 @@ def test_many_mouths_at_once_equal_one_by_one() -> None:
         cut_patch(image, *pose[:2], pose[3], 1 + i % 3)
         for i, (image, pose) in enumerate(zip(images, poses, strict=True))
     ]
-    together = sample_mouths(patches, poses)
+    together = sample_crops(patches, poses)
     for patch, pose, crop in zip(patches, poses, together, strict=True):
-        np.testing.assert_array_equal(sample_mouths([patch], pose[None])[0], crop)
+        np.testing.assert_array_equal(sample_crops([patch], pose[None])[0], crop)

@@ -7,7 +7,7 @@ import pytest
 from vision_pictures import FakeDetector, face_points, numbered, paint_face, picture, to_frame
 
 from clapboard.values import F32, Crops, Frame
-from clapboard.vision.crop import crop_mouth, pose_of, shrink_factor, smooth_pose
+from clapboard.vision.crop import crop_at, pose_of, shrink_factor, smooth_pose
 from clapboard.vision.detect import Detector
 from clapboard.vision.mouths import DETECT_EVERY, REFINE_EVERY, RETRY_EVERY, MouthFinder
 from clapboard.vision.mtcnn import Mtcnn
@@ -253,7 +253,7 @@ def test_stream_equals_whole_track(eyes_px: float) -> None:
     poses, raw, factor = smooth_pose(landmarks), pose_of(landmarks), 0
     for i, frame in enumerate(frames):
         factor = shrink_factor(float(raw[i, 3]), factor)
-        want = crop_mouth(frame.image, poses[i], factor)
+        want = crop_at(frame.image, poses[i], factor)
         assert np.abs(crops.images[i].astype(int) - want).max() <= 1
 
 

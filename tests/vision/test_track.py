@@ -5,7 +5,7 @@ import pytest
 from vision_pictures import face_points
 
 from clapboard.values import F32
-from clapboard.vision.crop import LOOK_AHEAD_FRAMES
+from clapboard.vision.crop import LOOK_AHEAD_FRAMES, smooth_pose
 from clapboard.vision.detect import keep_best, overlap
 from clapboard.vision.mtcnn import box_of
 from clapboard.vision.track import HIT_OVERLAP, MAX_MISSES, MIN_FRAMES, FaceTrack, judge, match
@@ -109,14 +109,15 @@ def test_flicker_is_no_face(sights: str, score: float, good: bool) -> None:
 
 
 def test_pixels_are_let_go() -> None:
-    """What was taken is freed, and frames are handed out in order, each once, with their neighbours' landmarks."""
+    """What was taken is freed, and frames are handed out in order, each once, smoothed as the whole track would be."""
     track = followed("x" * 60)
     count = track.ready(final=False)
     assert count == 60 - LOOK_AHEAD_FRAMES
-    landmarks, patches, time_s, first = track.take(10)
-    assert (len(patches), first, len(landmarks)) == (10, 0, 10 + LOOK_AHEAD_FRAMES)
-    _, patches, later_s, first = track.take(track.ready(final=True))
-    assert (len(patches), first) == (50, 10)
+    poses, patches, time_s = track.take(10)
+    assert (len(patches), poses.shape) == (10, (10, 4))
+    later, patches, later_s = track.take(track.ready(final=True))
+    assert (len(patches), later.shape) == (50, (50, 4))
+    np.testing.assert_allclose(np.concatenate([poses, later]), smooth_pose(track.arrays()[2]), atol=1e-6)
     np.testing.assert_allclose(np.concatenate([time_s, later_s]), np.arange(60) / 25)
     assert track.ready(final=True) == 0
 

@@ -59,13 +59,13 @@ def picture(width: int = 320, height: int = 240) -> NDArray[np.float64]:
     return np.linspace(90, 130, width)[None, :] + np.linspace(-10, 10, height)[:, None]
 
 
-def to_frame(image: NDArray[np.floating], time_s: float, colour: int = 128) -> Frame:
-    """A frame of a float picture; its thumbnail has one colour."""
+def to_frame(image: NDArray[np.floating], time_s: float, colour: int = 128, *, rgb: U8 | None = None) -> Frame:
+    """A frame of a float picture; its thumbnail has one colour. ``rgb`` (H, W, 3) are its colours, if any."""
     luma = np.clip(image, 0, 255).astype(np.uint8)
     step = max(1, luma.shape[0] // 36)
     thumbnail = np.repeat(luma[::step, ::step, None], 3, axis=2)
     thumbnail[..., 1:] = colour
-    return Frame(time_s, luma, thumbnail)
+    return Frame(time_s, luma, thumbnail, rgb)
 
 
 @dataclass

@@ -1,6 +1,7 @@
-"""Mouth crops: where the mouth is, smoothed over a track, and its pixels, upright and of one size.
+"""Crops: where the mouth is, smoothed over a track, and the pixels of any square, turned upright and of one size.
 
-Pure functions of arrays. Coordinates are continuous px: a picture of width W spans 0 to W.
+Pure functions of arrays. Coordinates are continuous px: a picture of width W spans 0 to W. Which square a network sees
+of a face is told by `clapboard.vision.views`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from clapboard.vision.detect import face_size
 from clapboard.vision.resample import U8, shrink
 
 CROP_PX = 64
-"""Height and width of a mouth crop."""
+"""Height and width of a crop, unless said otherwise."""
 SIDE_PER_FACE = 1.5
 """Side of the crop per size of the face, see `face_size`."""
 MEDIAN_FRAMES = 5
@@ -82,12 +83,12 @@ def _gaussian(rows: F64, sigma: float, radius: int) -> F64:
     return np.stack(columns, axis=1)
 
 
-def shrink_factor(side_px: float, before: int = 0) -> int:
-    """By what whole factor pixels are averaged before a mouth of this side is sampled, 1 to 16.
+def shrink_factor(side_px: float, before: int = 0, px: int = CROP_PX) -> int:
+    """By what whole factor pixels are averaged before a square of this side is sampled at ``px``, 1 to 16.
 
     The factor of the frame before is kept near a border, so that the sharpness of a track does not flicker.
     """
-    ratio = side_px / CROP_PX + 0.35
+    ratio = side_px / px + 0.35
     if before and before - 0.15 <= ratio < before + 1.15:
         return before
     return int(np.clip(ratio, 1, 16))
@@ -95,7 +96,7 @@ def shrink_factor(side_px: float, before: int = 0) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patch:
-    """A piece of a frame around a mouth, shrunk: ``x0``, ``y0`` its corner in the frame, px."""
+    """A piece of a frame, (h, w) or (h, w, 3), shrunk: ``x0``, ``y0`` its corner in the frame, px."""
 
     image: U8
     x0: int
@@ -103,12 +104,25 @@ class Patch:
     factor: int
 
 
-def cut_patch(image: U8, x: float, y: float, half: float, factor: int) -> Patch:
+def cut_patch(image: U8, x: float, y: float, half: float, factor: int, *, outside: int | None = None) -> Patch:
     """The square of half side `half` about x, y, shrunk by `factor`; its own memory, so that the frame can go.
 
     Blocks start at multiples of the factor, so that a pixel has the same value whatever the square.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, 3) uint8
+    outside : level of what lies outside the picture; where None the patch ends with the picture
     """
-    height, width = image.shape
+    height, width = image.shape[:2]
+    if outside is not None:
+        x0, y0 = (int(np.floor((at - half) / factor)) * factor for at in (x, y))
+        side = (int(np.ceil(2 * half / factor)) + 1) * factor
+        whole = np.full((side, side, *image.shape[2:]), outside, np.uint8)
+        left, top = min(max(x0, 0), width), min(max(y0, 0), height)
+        right, bottom = min(max(x0 + side, 0), width), min(max(y0 + side, 0), height)
+        whole[top - y0 : bottom - y0, left - x0 : right - x0] = image[top:bottom, left:right]
+        return Patch(shrink(whole, factor), x0, y0, factor)
     x1 = int(np.clip(x + half + factor, factor, width)) // factor * factor
     y1 = int(np.clip(y + half + factor, factor, height)) // factor * factor
     x0 = max(0, min(int(max(x - half, 0)), x1 - factor)) // factor * factor
@@ -117,27 +131,29 @@ def cut_patch(image: U8, x: float, y: float, half: float, factor: int) -> Patch:
     return Patch(piece.copy() if factor == 1 else piece, x0, y0, factor)
 
 
-def sample_mouths(patches: list[Patch], poses: F64) -> U8:
-    """The mouth of each patch: turned upright, bilinear; whatever lies outside repeats the border.
+def sample_crops(patches: Sequence[Patch], poses: F64, px: int = CROP_PX) -> U8:
+    """The square of each patch: turned upright, bilinear; whatever lies outside repeats the border of the patch.
 
     Parameters
     ----------
-    patches : T patches
+    patches : T patches, all with colours or all without
     poses : (T, 4) as `pose_of`, px of the frames
+    px : height and width of the crops
 
     Returns
     -------
-    (T, CROP_PX, CROP_PX) uint8
+    (T, px, px) or (T, px, px, 3) uint8
     """
     factor = np.array([patch.factor for patch in patches], np.float64)
     corner = np.array([(patch.x0, patch.y0) for patch in patches], np.float64)
-    shape = np.array([patch.image.shape for patch in patches], np.int64)
+    shape = np.array([patch.image.shape[:2] for patch in patches], np.int64)
     start = np.concatenate([[0], np.cumsum(shape.prod(axis=1))[:-1]])
-    flat = np.concatenate([patch.image.reshape(-1) for patch in patches])
-    step = poses[:, 3] / factor / CROP_PX
+    colours = patches[0].image.shape[2:]
+    flat = np.concatenate([patch.image.reshape(-1, *colours) for patch in patches])
+    step = poses[:, 3] / factor / px
     cos, sin = step * np.cos(poses[:, 2]), step * np.sin(poses[:, 2])
     centre = (poses[:, :2] - corner) / factor[:, None] - 0.5
-    grid = np.arange(CROP_PX) - (CROP_PX - 1) / 2
+    grid = np.arange(px) - (px - 1) / 2
 
     def place(middle: F64, right: F64, down: F64, length: NDArray[np.int64]) -> tuple[NDArray[np.int32], F32]:
         across = (middle[:, None] + grid * right[:, None])[:, None, :].astype(np.float32)
@@ -155,36 +171,42 @@ def sample_mouths(patches: list[Patch], poses: F64) -> U8:
     at += start.astype(np.int32)[:, None, None]
     right = np.minimum(shape[:, 1] - 1, 1).astype(np.int32)[:, None, None]
     below = (np.minimum(shape[:, 0] - 1, 1) * shape[:, 1]).astype(np.int32)[:, None, None]
+    under = at + below
 
-    def row(line: NDArray[np.int32]) -> F32:
-        west = flat[line].astype(np.float32)
-        slope = flat[line + right] - west
-        slope *= east
-        slope += west
-        return np.asarray(slope, np.float32)
+    def blend(levels: U8) -> U8:
+        def row(line: NDArray[np.int32]) -> F32:
+            west = levels[line].astype(np.float32)
+            slope = levels[line + right] - west
+            slope *= east
+            slope += west
+            return np.asarray(slope, np.float32)
 
-    upper = row(at)
-    at += below
-    lower = row(at)
-    lower -= upper
-    lower *= south
-    lower += upper
-    lower += np.float32(0.5)
-    return lower.astype(np.uint8)
+        upper = row(at)
+        lower = row(under)
+        lower -= upper
+        lower *= south
+        lower += upper
+        lower += np.float32(0.5)
+        return lower.astype(np.uint8)
+
+    if not colours:
+        return blend(flat)
+    return np.stack([blend(np.ascontiguousarray(flat[:, colour])) for colour in range(3)], axis=-1)
 
 
-def crop_mouth(image: U8, pose: F64, factor: int | None = None) -> U8:
-    """The mouth in one frame, (CROP_PX, CROP_PX) uint8.
+def crop_at(image: U8, pose: F64, factor: int | None = None, px: int = CROP_PX) -> U8:
+    """One square of one frame, (px, px) or (px, px, 3) uint8; outside the picture its border is repeated.
 
     Parameters
     ----------
-    image : (H, W) uint8
+    image : (H, W) or (H, W, 3) uint8
     pose : (4,) as `pose_of`
     factor : how far to shrink before sampling; by default as `shrink_factor` says
+    px : height and width of the crop
     """
-    factor = factor or shrink_factor(float(pose[3]))
+    factor = factor or shrink_factor(float(pose[3]), px=px)
     patch = cut_patch(image, float(pose[0]), float(pose[1]), 0.75 * float(pose[3]) + 2 * factor, factor)
-    return np.asarray(sample_mouths([patch], np.asarray(pose, np.float64)[None])[0], np.uint8)
+    return np.asarray(sample_crops([patch], np.asarray(pose, np.float64)[None], px)[0], np.uint8)
 
 
 def longest_track(crops: Sequence[Crops]) -> Crops:

@@ -1,4 +1,4 @@
-"""From frames to mouths, streaming: cuts, faces, tracks and crops, in one pass and with memory that does not grow.
+"""From frames to crops of faces, streaming: cuts, faces, tracks, in one pass and with memory that does not grow.
 
 The full search for faces runs at the first frame of a shot and once a second, sooner while a face is missing. In
 between, the last net alone looks at the expected box of every face known, in every second frame while all are steady.
@@ -7,10 +7,11 @@ between, the last net alone looks at the expected box of every face known, in ev
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clapboard.errors import UsageError
 from clapboard.values import F32, Crops, Faces, Frame, Shot, Track
-from clapboard.vision.crop import sample_mouths, smooth_pose
+from clapboard.vision.crop import sample_crops
 from clapboard.vision.detect import Detector, overlap, select
 from clapboard.vision.shots import ShotDetector
 from clapboard.vision.track import HIT_SCORE, SAME_OVERLAP, FaceTrack, judge, match
@@ -32,7 +33,7 @@ CHUNK_FRAMES = 16
 
 
 class MouthFinder:
-    """Finds and follows every face, and cuts out its mouth.
+    """Finds and follows every face, and cuts out its mouth, or what another view sees of it.
 
     Parameters
     ----------
@@ -68,8 +69,6 @@ class MouthFinder:
         view: str = DEFAULT_VIEW,
     ) -> None:
         self.view = view_of(view)
-        if view != DEFAULT_VIEW:
-            raise UsageError(f"crops of the view {view} cannot be made yet; use {DEFAULT_VIEW}")
         if detector is None:
             from clapboard.vision.mtcnn import Mtcnn
 
@@ -113,7 +112,13 @@ class MouthFinder:
         Returns
         -------
         list of Crops, each the next part of one track, in order and without gaps
+
+        Raises
+        ------
+        UsageError : the view is in colour, the frame is not
         """
+        if self.view.colour and frame.colour is None:
+            raise UsageError(f"the view {self.view.name} is in colour, the frames are not; read them with colour=True")
         again = frame is self._frame and grid == self._grid + 1
         broken = self._frame is not None and (grid != self._grid + 1 or frame.image.shape != self._frame.image.shape)
         out: list[Crops] = []
@@ -156,7 +161,7 @@ class MouthFinder:
                 out += self._end(self._held)
                 self._held = []
             for track in self._held:
-                track.miss(frame.time_s, frame.image)
+                track.miss(frame.time_s, self._pixels(frame))
         self._look(grid, frame, cut)
         return out
 
@@ -167,7 +172,7 @@ class MouthFinder:
         search = cut or grid - self._searched >= wait
         if not search and grid - self._looked < REFINE_EVERY and self._steady():
             for track in self._running:
-                track.pass_over(frame.time_s, frame.image)
+                track.pass_over(frame.time_s, self._pixels(frame))
             return
         self._looked = grid
         seen = self._follow(frame)
@@ -176,7 +181,7 @@ class MouthFinder:
             self._search(grid, frame, seen)
         else:
             for track, face in zip(self._running, seen, strict=True):
-                _record(track, frame, face)
+                self._record(track, frame, face)
 
     def _steady(self) -> bool:
         """Whether the faces may be passed over for a frame: all or none, and none that are about to meet."""
@@ -210,12 +215,12 @@ class MouthFinder:
             seen[lost[i]] = select(faces, slice(face, face + 1))
             taken.add(face)
         for track, found in zip(self._running, seen, strict=True):
-            _record(track, frame, found)
+            self._record(track, frame, found)
         area = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(axis=1)
         for i in np.argsort(-area, kind="stable").tolist():
             if i not in taken and len(self._running) < self._max_faces:
-                track = FaceTrack(len(self._starts) - 1, grid)
-                _record(track, frame, select(faces, slice(i, i + 1)))
+                track = FaceTrack(len(self._starts) - 1, grid, self.view)
+                self._record(track, frame, select(faces, slice(i, i + 1)))
                 self._running.append(track)
 
     @staticmethod
@@ -243,7 +248,7 @@ class MouthFinder:
                 if track.number < 0 and not self._accept(track):
                     doubtful.append(track)
                 else:
-                    out.append(_crops(track, count))
+                    out.append(_crops(track, count, self.view.px))
         for track in doubtful:
             track.drop_pixels()
             self._running.remove(track)
@@ -265,22 +270,25 @@ class MouthFinder:
             if track.number >= 0 or self._accept(track):
                 count = track.ready(final=True)
                 if count:
-                    out.append(_crops(track, count))
+                    out.append(_crops(track, count, self.view.px))
                 self._done.append(track)
             track.drop_pixels()
         return out
 
+    def _pixels(self, frame: Frame) -> NDArray[np.uint8]:
+        """What crops are cut from."""
+        return frame.colour if self.view.colour and frame.colour is not None else frame.image
 
-def _record(track: FaceTrack, frame: Frame, face: Faces | None) -> None:
-    """Enter one frame into a track."""
-    if face is None:
-        track.miss(frame.time_s, frame.image)
-    else:
-        track.hit(frame.time_s, frame.image, face.boxes[0], face.landmarks[0], float(face.scores[0]))
+    def _record(self, track: FaceTrack, frame: Frame, face: Faces | None) -> None:
+        """Enter one frame into a track."""
+        if face is None:
+            track.miss(frame.time_s, self._pixels(frame))
+        else:
+            score = float(face.scores[0])
+            track.hit(frame.time_s, self._pixels(frame), face.boxes[0], face.landmarks[0], score)
 
 
-def _crops(track: FaceTrack, count: int) -> Crops:
+def _crops(track: FaceTrack, count: int, px: int) -> Crops:
     """The next crops of a track."""
-    landmarks, patches, time_s, first = track.take(count)
-    poses = smooth_pose(landmarks)[first : first + count]
-    return Crops(track.number, sample_mouths(patches, poses), time_s)
+    poses, patches, time_s = track.take(count)
+    return Crops(track.number, sample_crops(patches, poses, px), time_s)

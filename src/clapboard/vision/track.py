@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clapboard.values import F32, F64
-from clapboard.vision.crop import LOOK_AHEAD_FRAMES, SIDE_PER_FACE, Patch, cut_patch, shrink_factor
-from clapboard.vision.detect import face_size, overlap
+from clapboard.vision.crop import LOOK_AHEAD_FRAMES, Patch, cut_patch, shrink_factor
+from clapboard.vision.detect import overlap
+from clapboard.vision.views import DEFAULT_VIEW, VIEWS, View, outside, place, poses, reach
 
 MAX_MISSES = 10
 """A face unseen for more than so many grid frames in a row (0.4 s) ends its track; shorter gaps are interpolated."""
@@ -28,9 +29,6 @@ STEADY_SCORE = 0.98
 """Least score of a face that may be passed over for a frame."""
 STEADY_MOTION = 0.03
 """Largest movement of any landmark of such a face, widths of its box per grid frame."""
-PATCH_PER_SIDE = 0.95
-"""Half side of the pixels kept per side of the crop: a square turned by 45 degrees reaches 0.71; the rest is for
-smoothing, which moves the crop away from where the mouth was seen in that frame."""
 
 _BOX, _POINTS, _SCORE = slice(0, 4), slice(4, 14), 14
 _COLUMNS = 15
@@ -59,6 +57,7 @@ class FaceTrack:
     ----------
     shot : index of the shot
     grid : grid frame of the first sight
+    view : what is cut out; the images given have to be in its colours
 
     Attributes
     ----------
@@ -68,8 +67,9 @@ class FaceTrack:
     number : number given by the owner once the track is accepted, -1 before
     """
 
-    def __init__(self, shot: int, grid: int) -> None:
+    def __init__(self, shot: int, grid: int, view: View = VIEWS[DEFAULT_VIEW]) -> None:
         self.shot = shot
+        self._view = view
         self.grid = grid
         self.number = -1
         self.seen = 0
@@ -104,7 +104,7 @@ class FaceTrack:
             self._fill(self.seen - 1, rows.count - 1)
         self._follow(np.asarray(box, np.float64))
         self._count(score)
-        self._keep(image, landmarks, 1.0)
+        self._keep(image, box, landmarks, 1.0)
 
     def miss(self, time_s: float, image: NDArray[np.uint8]) -> None:
         """The face was not seen: it goes on as it went."""
@@ -169,20 +169,20 @@ class FaceTrack:
         """How many frames have all that smoothing needs and were not taken yet; at the end of the track, the rest."""
         return max(0, self.seen - self._taken - (0 if final else LOOK_AHEAD_FRAMES))
 
-    def take(self, count: int) -> tuple[F32, list[Patch], F64, int]:
+    def take(self, count: int) -> tuple[F64, list[Patch], F64]:
         """Hand out the next `count` frames and let their pixels go.
 
         Returns
         -------
-        landmarks (n, 5, 2) with as many frames before and after as smoothing looks at, patches, time_s (count,), and
-        the place of the first of these frames among the landmarks
+        poses (count, 4) of the crops, smoothed, see `clapboard.vision.views.poses`; their patches; time_s (count,)
         """
         start, stop = self._taken, self._taken + count
         low, high = max(0, start - LOOK_AHEAD_FRAMES), min(self.seen, stop + LOOK_AHEAD_FRAMES)
         patches = [self._patches.popleft() for _ in range(count)]
         self._taken = stop
-        landmarks = self._rows.values[low:high, _POINTS].reshape(-1, 5, 2)
-        return landmarks, patches, self._rows.time_s[start:stop].copy(), start - low
+        rows = self._rows.values[low:high]
+        smooth = poses(self._view, rows[:, _BOX], rows[:, _POINTS].reshape(-1, 5, 2))
+        return smooth[start - low : stop - low], patches, self._rows.time_s[start:stop].copy()
 
     def arrays(self) -> tuple[F64, F32, F32, NDArray[np.bool_]]:
         """Times (T,), boxes (T, 4), landmarks (T, 5, 2), interpolated (T,), up to the last frame seen."""
@@ -221,17 +221,17 @@ class FaceTrack:
         self._box = np.concatenate([middle - side / 2, middle + side / 2])
 
     def _keep_about(self, image: NDArray[np.uint8], box: F64, margin: float) -> None:
-        """Keep the pixels around where the mouth should be when the face is in this box."""
+        """Keep the pixels around where the crop should be when the face is in this box."""
         last = self._rows.values[self.seen - 1]
         moved = (box[:2] + box[2:] - last[:2] - last[2:4]) / 2
-        self._keep(image, last[_POINTS].reshape(5, 2) + moved.astype(np.float32), margin)
+        self._keep(image, box, last[_POINTS].reshape(5, 2) + moved.astype(np.float32), margin)
 
-    def _keep(self, image: NDArray[np.uint8], landmarks: F32, margin: float) -> None:
-        """Keep the pixels around the mouth."""
-        side = SIDE_PER_FACE * float(face_size(landmarks))
-        self._factor = shrink_factor(side, self._factor)
-        x, y = landmarks[3:].mean(axis=0).tolist()
-        self._patches.append(cut_patch(image, x, y, PATCH_PER_SIDE * margin * side + 2 * self._factor, self._factor))
+    def _keep(self, image: NDArray[np.uint8], box: F64 | F32, landmarks: F32, margin: float) -> None:
+        """Keep the pixels around the crop."""
+        x, y, side = place(self._view, box, landmarks)
+        self._factor = shrink_factor(side, self._factor, self._view.px)
+        half = reach(self._view) * margin * side + 2 * self._factor
+        self._patches.append(cut_patch(image, x, y, half, self._factor, outside=outside(self._view)))
 
 
 def judge(expected: F64, boxes: F32, scores: F32) -> NDArray[np.bool_]:
