@@ -112,7 +112,7 @@ def killed_at(step, real):
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*args)
     return call
-for step in ("_append", "_write"):
+for step in ("append_rows", "write_head"):
     setattr(store, step, killed_at(step, getattr(store, step)))
 toy.write(Path({folder!r}), range(2, 4))
 """
@@ -141,6 +141,17 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
         Writer(folder, toy.VIEW, {"faces": "per-face"})
     with pytest.raises(UsageError, match="view mouth-64 and not face-96"):
         Writer(folder, "face-96", {"faces": "strict"})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs locks of files")
+def test_two_writers_are_refused(tmp_path: Path) -> None:
+    """Protects against two commands at once; a writer that ended, well or not, is in nobody's way."""
+    folder = toy.write(tmp_path / "set")
+    with Writer(folder, toy.VIEW, {"faces": "strict"}), pytest.raises(UsageError, match="is being written by another"):
+        Writer(folder, toy.VIEW, {"faces": "strict"})
+    with pytest.raises(UsageError, match="other settings"):
+        Writer(folder, toy.VIEW)
+    toy.write(folder, range(4, 5))
 
 
 def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:

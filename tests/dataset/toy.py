@@ -1,9 +1,17 @@
-"""Tracks made of noise, for tests of the store: no video, no face."""
+"""Tracks made of noise, for tests of the store: no video, no face. And jobs for other processes, which import them."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from clapboard.dataset.spool import Job, prepare_one
 from clapboard.dataset.store import Entry, Stored, Writer
 
 VIEW = "mouth-64"
@@ -44,3 +52,30 @@ def write(folder: Path, seeds: range = range(4), *, view: str = VIEW, **fields: 
             writer.add(entry(seed, **fields), stored(seed))
             writer.finished()
     return folder
+
+
+def square_or_die(job: int) -> int:
+    """Return the square of a job; -1000 exits, every other negative one is a signal to itself."""
+    if job == -1000:
+        sys.exit(7)
+    if job < 0:
+        os.kill(os.getpid(), -job)
+    return job * job
+
+
+def prepare_or_die(job: Job) -> str:
+    """Prepare a file, unless it is called killer."""
+    if "killer" in job.source.file:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return prepare_one(job)
+
+
+def prepare_without_room(job: Job) -> str:
+    """Prepare a file where nothing can be written."""
+    shutil.rmtree(job.folder)
+    return prepare_one(job)
+
+
+def run(command: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program and return what it printed."""
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **options)

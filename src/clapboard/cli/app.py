@@ -12,6 +12,7 @@ from clapboard.cli.check import check
 from clapboard.cli.common import EXIT_INTERRUPTED, complain, guarded
 from clapboard.cli.features import features
 from clapboard.cli.fix import fix
+from clapboard.cli.prepare import prepare
 from clapboard.cli.process import fill_closed_streams, signals_unwind
 from clapboard.errors import EXIT_USAGE
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command("check")(check)
 app.command("fix")(fix)
 app.command("features")(features)
+app.command("prepare")(prepare)
 
 
 def _version(wanted: bool) -> None:

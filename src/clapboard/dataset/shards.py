@@ -38,6 +38,7 @@ def write_shard(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, part)
+        part.chmod(path.parent.stat().st_mode & 0o666)  # the library keeps it to ourselves
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
