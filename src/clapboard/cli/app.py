@@ -10,10 +10,14 @@ import typer
 from clapboard import __version__
 from clapboard.cli.check import check
 from clapboard.cli.common import EXIT_INTERRUPTED, complain, guarded
+from clapboard.cli.evaluate import evaluate
 from clapboard.cli.features import features
 from clapboard.cli.fix import fix
+from clapboard.cli.models import models_app
 from clapboard.cli.prepare import prepare
 from clapboard.cli.process import fill_closed_streams, signals_unwind
+from clapboard.cli.refine import refine
+from clapboard.cli.train import train
 from clapboard.errors import EXIT_USAGE
 
 app = typer.Typer(
@@ -26,7 +30,11 @@ app = typer.Typer(
 app.command("check")(check)
 app.command("fix")(fix)
 app.command("features")(features)
+app.add_typer(models_app, name="models")
 app.command("prepare")(prepare)
+app.command("train")(train)
+app.command("refine")(refine)
+app.command("evaluate")(evaluate)
 
 
 def _version(wanted: bool) -> None:

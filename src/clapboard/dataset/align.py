@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from clapboard.dataset.store import Dataset
 from clapboard.errors import MediaError, UsageError
 from clapboard.sound.activity import active_rows
-from clapboard.sound.features import WINDOW_SAMPLES, log_mel
-from clapboard.sound.kinds import KINDS, SoundKind
+from clapboard.sound.features import WINDOW_SAMPLES
+from clapboard.sound.kinds import KINDS, SPEECH_KIND, SoundKind
 from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, ROWS_PER_FRAME, SAMPLE_RATE_HZ, SAMPLES_PER_ROW
 from clapboard.values import F32, F64, Features
 
@@ -43,6 +43,7 @@ class Aligned:
     kind : name of the kind of sound
     window_frames, window_rows : what one embedding sees
     group, id : as in the manifest
+    offset_ms : what was taken out of it, positive where its sound was early
     """
 
     images: NDArray[np.uint8]
@@ -57,6 +58,7 @@ class Aligned:
     window_rows: int = WINDOW_ROWS
     group: str = ""
     id: str = ""
+    offset_ms: float = 0.0
 
     @property
     def windows(self) -> int:
@@ -114,11 +116,13 @@ def align(
     bands = made.bands(strip)[made.lead_rows :].astype(made.dtype)
     strip, real = strip[lead:], real[lead:]
     starts = np.arange(count) * SAMPLES_PER_ROW
+    speech = KINDS[SPEECH_KIND]
+    rows = bands if made is speech else speech.bands(strip).astype(speech.dtype)
     return Aligned(
         images,
         bands,
         real[starts] & real[starts + made.row_samples - 1],
-        _loud(strip, real, windows, (window_rows - 1) * SAMPLES_PER_ROW + made.row_samples),
+        _loud(rows, real, windows, (window_rows - 1) * SAMPLES_PER_ROW + made.row_samples),
         corpus,
         speaker,
         file,
@@ -127,6 +131,7 @@ def align(
         window_rows,
         group,
         id,
+        offset_ms,
     )
 
 
@@ -137,9 +142,8 @@ def _kind(name: str) -> SoundKind:
     return KINDS[name]
 
 
-def _loud(strip: F32, real: NDArray[np.bool_], windows: int, span: int) -> F32:
-    """Part of each window's sound, ``span`` samples, that is not quiet, (windows,) float32: the same for all kinds."""
-    rows = log_mel(strip).astype(np.float16)
+def _loud(rows: NDArray[np.floating[Any]], real: NDArray[np.bool_], windows: int, span: int) -> F32:
+    """Part of each window's sound, ``span`` samples, that is not quiet, (windows,), by rows of `SPEECH_KIND`."""
     starts = np.arange(len(rows)) * SAMPLES_PER_ROW
     valid = real[starts] & real[starts + WINDOW_SAMPLES - 1]
     sums = np.concatenate([[0], np.cumsum(active_rows(Features(rows, valid, 0.0)).astype(np.float32))])
@@ -225,15 +229,22 @@ def read_offsets(path: str | Path) -> dict[str, float]:
         raise MediaError(f"{path}: is no table of file, offset_ms, usable ({error})") from None
 
 
-def write_offsets(path: str | Path, rows: Sequence[tuple[str, float, str]]) -> None:
-    """Write such a CSV: rows of file, offset, ms (to the whole millisecond), and usable: "yes", "no" or "drop"."""
+def write_offsets(path: str | Path, rows: Iterable[tuple[str | float, ...]], more_columns: Sequence[str] = ()) -> None:
+    """Write such a CSV: rows of file, offset in ms, and usable ("yes", "no" or "drop"); and more, to the tenth.
+
+    Raises
+    ------
+    MediaError : it cannot be written
+    """
     path = Path(path)
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("file", "offset_ms", "usable"))
-            writer.writerows((name, f"{offset_ms:.0f}", usable) for name, offset_ms, usable in rows)
+            writer.writerow(("file", "offset_ms", "usable", *more_columns))
+            for name, offset_ms, usable, *more in rows:
+                numbers = [f"{value:.1f}" if isinstance(value, float) else value for value in more]
+                writer.writerow((name, f"{offset_ms:.0f}", usable, *numbers))
         part.replace(path)
     except OSError as error:
         raise MediaError(f"{path}: cannot be written ({error.strerror or error})") from None

@@ -38,10 +38,15 @@ def look(clip: Aligned) -> F64:
 
 
 def looks(clips: Sequence[Aligned], seed: int = 0) -> np.ndarray:
-    """Which look each clip has, (N,) int: k-means over `look`."""
+    """Which look each clip has, (N,) int: k-means over `look`, begun as k-means++ (Arthur and Vassilvitskii 2007)."""
     points = np.array([look(c) for c in clips])
     rng = np.random.default_rng(seed)
-    centres = points[rng.choice(len(points), max(1, len(points) // CLIPS_A_LOOK), replace=False)]
+    chosen = [int(rng.integers(len(points)))]
+    near = ((points - points[chosen[0]]) ** 2).sum(1)
+    for _ in range(len(points) // CLIPS_A_LOOK - 1):  # the next centre is likelier the farther it is from the others
+        chosen.append(int(rng.choice(len(points), p=near / near.sum())))
+        near = np.minimum(near, ((points - points[chosen[-1]]) ** 2).sum(1))
+    centres = points[chosen]
     which = np.zeros(len(points), int)
     squares = (points**2).sum(1)[:, None]
     for _ in range(ROUNDS):

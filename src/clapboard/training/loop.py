@@ -48,7 +48,7 @@ def keep_recipe(recipe: Recipe, folder: Path) -> None:
     if not kept.exists():
         kept.write_text(recipe.toml(), encoding="utf-8")
     elif Recipe.read(kept) != recipe:
-        raise UsageError(f"{folder} was begun with another recipe; give another --run, or its own recipe.toml")
+        raise UsageError(f"{folder} was begun with another recipe; give another folder with -o, or its own recipe.toml")
 
 
 class Loop:
@@ -61,7 +61,7 @@ class Loop:
         self._say = say if place.first else lambda line: None
         self.run = Run(recipe, place)
         self.learn, self.held = held_out(clips, recipe)
-        kind = KINDS[self.run.net.inputs.sound]
+        self.kind = kind = KINDS[self.run.net.inputs.sound]
         self._source = Batches(self.learn, self.run.net.inputs, recipe, kind, recipe.augmentation)
         self._judge = Judge(self.held, self.run.net, recipe, kind) if self.held and place.first else None
         self._best = _Best()

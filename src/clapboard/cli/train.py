@@ -1,0 +1,75 @@
+"""``clapboard train``: from a recipe and prepared data sets to a model that `check` can use."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clapboard.cli.common import QuietOption, ThreadsOption, complain, guarded
+from clapboard.errors import EXIT_USAGE
+
+DataOption = Annotated[
+    list[Path], typer.Option("--data", metavar="DATASET", help="Folder made by clapboard prepare; may be given again.")
+]
+OffsetsOption = Annotated[
+    Path | None,
+    typer.Option("--offsets", metavar="CSV", help="Offsets of single clips: columns file, offset_ms, usable."),
+]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", metavar="N", min=0, max=64, help="Processes that draw batches ahead.")
+]
+ChangeOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe, as --set optimiser.name=sgd."),
+]
+
+
+def changes_of(settings: list[str] | None) -> dict[str, str] | None:
+    """Return the changes by key; None, after a line on stderr, where one is not KEY=VALUE."""
+    found = {}
+    for setting in settings or []:
+        key, sign, value = setting.partition("=")
+        if not (key and sign):
+            complain(f"--set takes KEY=VALUE, not {setting!r}")
+            return None
+        found[key.strip()] = value.strip()
+    return found
+
+
+@guarded
+def train(
+    *,
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file; see recipes/ and docs/training.md.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="For checkpoints, curves and the model.")],
+    offsets: OffsetsOption = None,
+    settings: ChangeOption = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    threads: ThreadsOption = 1,
+    quiet: QuietOption = False,
+) -> int:
+    """Train a model by a RECIPE on prepared data, and export it for clapboard check --model.
+
+    A run that was stopped goes on where it was when the same command is given again, and ends with the same weights.
+    Several processes: torchrun --nproc-per-node N -m clapboard train ...; the recipe's batch is that of each process.
+    Exit code: 0 done, 2 the recipe or the data do not fit, 4 a file cannot be read, 5 torch is missing.
+    """
+    changes = changes_of(settings)
+    if changes is None:
+        return EXIT_USAGE
+    from clapboard.training.work import train as work
+
+    def say(line: str) -> None:
+        if not quiet:
+            print(line, flush=True)
+
+    model = work(
+        recipe, data, out, offsets=offsets, changes=changes, device=device, workers=workers, threads=threads, say=say
+    )
+    if model and not quiet:
+        print(f"the model is {model}\n  clapboard evaluate {model} DATASET\n  clapboard check --model {model} FILE")
+    sys.stdout.flush()
+    return 0

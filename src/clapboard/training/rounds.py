@@ -1,0 +1,134 @@
+"""The work of the command `refine`: networks that each leave a part out measure it, and offsets are written."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from clapboard.dataset.align import Aligned, write_offsets
+from clapboard.errors import UsageError
+from clapboard.models.session import load_model
+from clapboard.training.embedder import TorchEmbedder
+from clapboard.training.folds import folds
+from clapboard.training.loop import fit
+from clapboard.training.recipe import HeldOut, Recipe
+from clapboard.training.refine import (
+    FARTHEST_MS,
+    FOREIGN_PASS,
+    REACH_S,
+    Decisions,
+    Measured,
+    decide,
+    describe,
+    measure,
+)
+from clapboard.training.run import Place, pick_device
+from clapboard.training.work import load_clips
+
+
+def measure_in_folds(
+    recipe: Recipe,
+    clips: Sequence[Aligned],
+    folder: Path,
+    *,
+    count: int = 2,
+    reach_s: float = REACH_S,
+    device: str = "cpu",
+    workers: int = 0,
+    say: Callable[[str], None] = print,
+) -> Measured:
+    """Train one network a fold, in ``folder/fold-1`` and so on, each without its part of the clips, which it measures.
+
+    Raises
+    ------
+    UsageError : fewer than two folds, or a folder holds another run
+    """
+    if count < 2:
+        raise UsageError(
+            f"clips can be measured by networks that did not learn from them in 2 folds or more, not {count}"
+        )
+    which = folds(clips, count, recipe.seed)
+    parts, order = list[Measured](), list[int]()
+    for number in range(count):
+        mine = [i for i, fold in enumerate(which) if fold == number]
+        files = tuple(sorted({clips[i].file for i in mine}))
+        say(f"fold {number + 1} of {count}: {len(mine)} clips are left out and measured")
+        left_out = HeldOut(clips=files, every=recipe.held_out.every)
+        one = dataclasses.replace(recipe, held_out=left_out, seed=recipe.seed + number)
+        loop = fit(one, clips, folder / f"fold-{number + 1}", place=Place(device=device), workers=workers, say=say)
+        parts.append(measure(TorchEmbedder(loop.run.average), [clips[i] for i in mine], reach_s, recipe.seed))
+        order += mine
+    return Measured.joined(parts, np.array(order))
+
+
+def refine(
+    recipe: Path | Recipe,
+    data: Sequence[Path],
+    folder: Path,
+    *,
+    offsets: Path | None = None,
+    model: str | None = None,
+    count: int = 2,
+    rule: Literal["offset", "paper"] = "offset",
+    zero: Literal["corpus", "model"] = "corpus",
+    reach_ms: float = 1000 * REACH_S,
+    foreign_pass: float = FOREIGN_PASS,
+    farthest_ms: float = FARTHEST_MS,
+    changes: Mapping[str, str] | None = None,
+    device: str = "auto",
+    workers: int = 0,
+    threads: int = 1,
+    say: Callable[[str], None] = print,
+) -> tuple[Path, Decisions]:
+    """Measure every clip of some data sets and write what becomes of it, for ``clapboard train --offsets``.
+
+    Parameters
+    ----------
+    recipe, data, offsets, changes, device, workers, threads : as for `clapboard.training.work.train`
+    folder : for the networks of the folds, and ``offsets.csv``: file, offset_ms, usable (yes or drop), moved_ms, score
+        and reason
+    model : bundled name or JSON of a model that measures all clips instead; it should not have learned from them
+    count : number of folds
+    rule, zero, foreign_pass, farthest_ms : see `clapboard.training.refine.decide`
+
+    Returns
+    -------
+    the table, and what it says
+
+    Raises
+    ------
+    UsageError : an argument makes no sense, or the output is there already
+    MediaError : data cannot be read, or the table not be written
+    """
+    torch.set_num_threads(threads)
+    out = folder / "offsets.csv"
+    if out.exists():
+        raise UsageError(f"{out} is there already; give another folder with -o")
+    chosen = Recipe.read(recipe, changes or {}) if isinstance(recipe, Path) else recipe
+    clips = load_clips(chosen, data, offsets)
+    if model is not None:
+        found = measure(load_model(model, threads=threads), clips, reach_ms / 1000, chosen.seed)
+    else:
+        found = measure_in_folds(
+            chosen, clips, folder, count=count, reach_s=reach_ms / 1000,
+            device=pick_device(device), workers=workers, say=say,
+        )  # fmt: skip
+    made = decide(found, clips, rule=rule, zero=zero, foreign_pass=foreign_pass, farthest_ms=farthest_ms)
+    say(describe(clips, made))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_offsets(out, rows_of(clips, made), ("moved_ms", "score", "reason"))
+    return out, made
+
+
+def rows_of(clips: Sequence[Aligned], made: Decisions) -> list[tuple[str | float, ...]]:
+    """Rows of the table of offsets; a file with several tracks is named by its tracks' ids."""
+    seen = Counter(c.file for c in clips)
+    rows: list[tuple[str | float, ...]] = []
+    for clip, moved, score, why in zip(clips, made.moved_ms, made.score, made.reasons, strict=True):
+        name = clip.id if seen[clip.file] > 1 else clip.file
+        rows.append((name, clip.offset_ms + float(moved), "drop" if why else "yes", float(moved), float(score), why))
+    return rows

@@ -1,0 +1,108 @@
+"""The work of the command `train`, for programs too: a recipe and data sets in, a model for `check` out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from clapboard.dataset.align import Aligned, load, read_offsets
+from clapboard.errors import UsageError
+from clapboard.evaluation.calibrate import FOREIGN_VOICES, LENGTHS_S, calibrate
+from clapboard.evaluation.pieces import own_and_foreign, table
+from clapboard.models.spec import Calibration
+from clapboard.training.embedder import TorchEmbedder
+from clapboard.training.export import export
+from clapboard.training.loop import Loop, fit
+from clapboard.training.nets import build
+from clapboard.training.nets.base import TwoStream
+from clapboard.training.recipe import Recipe
+from clapboard.training.run import pick_device, processes
+
+LEAST_PIECES = 40
+"""Fewer held-out pieces than this calibrate nothing."""
+
+
+def load_clips(recipe: Recipe, data: Sequence[Path], offsets: Path | None) -> list[Aligned]:
+    """Clips of data sets as the recipe's network takes them, moved onto one zero.
+
+    Raises
+    ------
+    MediaError : a data set or the table of offsets cannot be read
+    UsageError : the data sets hold another view than the network takes
+    """
+    given = build(recipe.network, recipe.network_options).inputs
+    clips = load(
+        data,
+        given.sound,
+        read_offsets(offsets) if offsets else {},
+        recipe.corpus_offsets_ms,
+        window_frames=given.window_frames,
+        window_rows=given.window_rows,
+    )
+    for clip in clips[:1]:
+        if clip.images.shape[1] != given.crop_px or (clip.images.ndim == 4) != (given.channels == 3):
+            raise UsageError(
+                f"{recipe.network} takes the view {given.view}; prepare the data again with --view {given.view}"
+            )
+    return clips
+
+
+def train(
+    recipe: Path | Recipe,
+    data: Sequence[Path],
+    run: Path,
+    *,
+    offsets: Path | None = None,
+    changes: Mapping[str, str] | None = None,
+    device: str = "auto",
+    workers: int = 0,
+    threads: int = 1,
+    name: str = "model",
+    say: Callable[[str], None] = print,
+) -> Path | None:
+    """Train, calibrate on the people held out, and export.
+
+    Parameters
+    ----------
+    recipe : a TOML file, or a recipe
+    data : folders made by ``clapboard prepare``
+    run : folder of the run; a run that was stopped goes on
+    changes : values by dotted key that go before those of the file, as TOML writes them
+    workers : processes that draw batches ahead
+
+    Returns
+    -------
+    Path of the model's JSON; None in all processes but the first
+
+    Raises
+    ------
+    UsageError : the recipe, the data and the run's folder do not fit together
+    MediaError : data cannot be read
+    """
+    torch.set_num_threads(threads)
+    chosen = Recipe.read(recipe, changes or {}) if isinstance(recipe, Path) else recipe
+    with processes(pick_device(device)) as place:
+        clips = load_clips(chosen, data, offsets)
+        loop = fit(chosen, clips, run, place=place, workers=workers, say=say)
+    if not place.first:
+        return None
+    net = loop.run.average.cpu().float().eval()
+    calibration = calibrated(net, loop, say)
+    return export(net, run / "model", name, calibration=calibration, about={"recipe": chosen.toml()})
+
+
+def calibrated(net: TwoStream, loop: Loop, say: Callable[[str], None]) -> Calibration | None:
+    """The probability of being right, fitted on the people held out; None, and why, where these are too few."""
+    if not net.inputs.unit or not loop.held:
+        say("not calibrated: " + ("nobody was held out" if net.inputs.unit else "only unit vectors can be"))
+        return None
+    own, foreign = own_and_foreign(TorchEmbedder(net), loop.held, LENGTHS_S, FOREIGN_VOICES)
+    if min(len(own), len(foreign)) < LEAST_PIECES:
+        say(f"not calibrated: {len(own)} pieces of held-out people, {LEAST_PIECES} are needed; hold out more of them")
+        return None
+    say(f"held out: {table(own)}")
+    try:
+        return calibrate(own, foreign)
+    except UsageError as error:
+        say(f"not calibrated: {error}")
+        return None
