@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 PAGE = Path(__file__).with_name("help.md")
-COMMANDS = ((), ("check",), ("fix",), ("features",))
+COMMANDS = ((), ("check",), ("fix",), ("features",), ("prepare",), ("evaluate",))
 INTRODUCTION = "# The commands\n\nWritten by `python docs/make_help.py` from what the program says of itself.\n"
 
 
