@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from clapboard.errors import MediaError, UsageError
 from clapboard.files import candidate_beside, put_in_place, require_writable
+from clapboard.models import DEFAULT_MODEL
 from clapboard.models.session import SyncModel
-from clapboard.models.store import DEFAULT_MODEL
 from clapboard.pipeline import CHUNK_S, Measured, measure, opened, report_on, sound_between
 from clapboard.sound.activity import active_rows
 from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, row_positions

@@ -21,8 +21,9 @@ from clapboard import __version__
 from clapboard.media.grid import on_grid
 from clapboard.media.probe import probe
 from clapboard.media.read import read
+from clapboard.models import DEFAULT_MODEL
 from clapboard.models.session import SyncModel, load_model
-from clapboard.models.store import DEFAULT_MODEL, names
+from clapboard.models.store import locate
 from clapboard.sound.activity import active_rows
 from clapboard.sound.kinds import KINDS, SPEECH_KIND
 from clapboard.sound.rows import Rows
@@ -50,9 +51,12 @@ still."""
 
 
 @lru_cache(maxsize=2)
-def _bundled(name: str, threads: int) -> SyncModel:
-    """A bundled model, kept for the next file: loading it costs as much as measuring a second of video."""
-    return load_model(name, threads=threads)
+def _loaded(path: Path, written: tuple[int, int], threads: int) -> SyncModel:
+    """A model, kept for the next file: loading it costs as much as measuring a second of video.
+
+    ``written`` (when, how long) tells a model that was exported again from the one that is kept.
+    """
+    return load_model(path, threads=threads)
 
 
 @lru_cache(maxsize=2)
@@ -250,7 +254,9 @@ def opened(model: str | Path | SyncModel, threads: int = 1) -> SyncModel:
     """A model that is loaded already, a bundled one by its name, or one from the path of its JSON."""
     if isinstance(model, SyncModel):
         return model
-    return _bundled(str(model), threads) if str(model) in names() else load_model(model, threads=threads)
+    path = locate(model).resolve()
+    described = path.stat()
+    return _loaded(path, (described.st_mtime_ns, described.st_size), threads)
 
 
 def report_on(

@@ -12,6 +12,8 @@ from pathlib import Path
 from clapboard import pipeline
 from clapboard.errors import MediaError, UndecidedError, UsageError
 from clapboard.files import candidate_beside, put_in_place, require_writable
+from clapboard.models import DEFAULT_MODEL
+from clapboard.models.session import SyncModel
 from clapboard.timebase import FRAME_MS, in_words
 from clapboard.values import Hook, Report
 from clapboard.verdict import DEFAULT_PROFILE, Profile
@@ -74,6 +76,7 @@ def fix(
     profile: str | Profile = DEFAULT_PROFILE,
     audio_track: int | None = None,
     max_offset_ms: float = 1000.0,
+    model: str | Path | SyncModel = DEFAULT_MODEL,
     threads: int = 1,
     overwrite: bool = False,
     hook: Hook | None = None,
@@ -93,6 +96,7 @@ def fix(
     audio_track : which audio track is measured and shifted, counted from 0; None measures the file's own choice and
         shifts all
     max_offset_ms : how far to search, both ways
+    model : bundled name, path of a model's JSON, or a loaded model
     threads : threads for the networks
     overwrite : whether ``out`` may exist already
     hook : called as ``hook(step, done, total)``
@@ -105,14 +109,23 @@ def fix(
         the offset is not trusted, or measuring the result did not confirm it; nothing was written
     MediaError
         a file cannot be read or written
+    ModelError
+        the model cannot be loaded
     """
     source = Path(path)
     target = _target(source, out, overwrite)
     _require_usable(offset_ms)
+    loaded = pipeline.opened(model, threads)
 
     def measure(file: Path) -> Report:
         return pipeline.check(
-            file, profile=profile, max_offset_ms=max_offset_ms, audio_track=audio_track, threads=threads, hook=hook
+            file,
+            profile=profile,
+            max_offset_ms=max_offset_ms,
+            audio_track=audio_track,
+            model=loaded,
+            threads=threads,
+            hook=hook,
         )
 
     before = measure(source) if offset_ms is None else None

@@ -11,6 +11,7 @@ from clapboard.cli.common import (
     AudioTrackOption,
     Hook,
     MaxOffsetOption,
+    ModelOption,
     ProfileOption,
     QuietOption,
     ThreadsOption,
@@ -21,6 +22,7 @@ from clapboard.cli.common import (
     progress,
 )
 from clapboard.errors import EXIT_IN_SYNC, EXIT_OUT_OF_SYNC, EXIT_UNDECIDED
+from clapboard.models import DEFAULT_MODEL
 from clapboard.verdict import DEFAULT_PROFILE, Profile, parse_profile
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def check(
     profile: ProfileOption = DEFAULT_PROFILE,
     max_offset_ms: MaxOffsetOption = 1000.0,
     audio_track: AudioTrackOption = None,
+    model: ModelOption = DEFAULT_MODEL,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every face, the model, the versions.")] = False,
     quiet: QuietOption = False,
     threads: ThreadsOption = 1,
@@ -51,7 +54,8 @@ def check(
     """Measure how far the sound of each FILE is from its picture.
 
     Plus means that the sound is early, minus that it is late. One file that cannot be measured does not stop the
-    others. Exit code: 0 in sync, 1 out of sync, 3 undecided, 4 cannot be read; for several files the highest.
+    others. Exit code: 0 in sync, 1 out of sync, 3 undecided, 4 cannot be read, 5 no such model; for several files the
+    highest.
     """
     tolerance = parse_profile(profile)
     worst = 0
@@ -63,6 +67,7 @@ def check(
                 profile=tolerance,
                 max_offset_ms=max_offset_ms,
                 audio_track=audio_track,
+                model=model,
                 threads=threads,
                 hook=hook,
             )
@@ -82,7 +87,14 @@ def check(
 
 
 def _check_one(
-    path: Path, *, profile: Profile, max_offset_ms: float, audio_track: int | None, threads: int, hook: Hook | None
+    path: Path,
+    *,
+    profile: Profile,
+    max_offset_ms: float,
+    audio_track: int | None,
+    model: str,
+    threads: int,
+    hook: Hook | None,
 ) -> "tuple[int, Report, str]":
     """Measure one file; an error becomes its exit code, a report that holds it, and the line for stderr."""
     try:
@@ -93,6 +105,7 @@ def _check_one(
             profile=profile,
             max_offset_ms=max_offset_ms,
             audio_track=audio_track,
+            model=model,
             threads=threads,
             hook=hook,
         )

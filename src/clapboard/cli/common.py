@@ -46,6 +46,12 @@ MaxOffsetOption = Annotated[
         "--max-offset-ms", metavar="MS", min=400, max=10_000, help="How far to search, both ways; 400 to 10000."
     ),
 ]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model", metavar="NAME|PATH", help="A bundled model's name, or the path of a model's .json; see models list."
+    ),
+]
 AudioTrackOption = Annotated[
     int | None,
     typer.Option(

@@ -9,6 +9,7 @@ from clapboard.cli.check import status_code
 from clapboard.cli.common import (
     AudioTrackOption,
     MaxOffsetOption,
+    ModelOption,
     ProfileOption,
     QuietOption,
     ThreadsOption,
@@ -18,6 +19,7 @@ from clapboard.cli.common import (
     progress,
 )
 from clapboard.errors import EXIT_IN_SYNC
+from clapboard.models import DEFAULT_MODEL
 from clapboard.report.printable import shown
 from clapboard.verdict import DEFAULT_PROFILE, parse_profile
 
@@ -43,6 +45,7 @@ def fix(
     profile: ProfileOption = DEFAULT_PROFILE,
     audio_track: AudioTrackOption = None,
     max_offset_ms: MaxOffsetOption = 1000.0,
+    model: ModelOption = DEFAULT_MODEL,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT when it exists.")] = False,
     quiet: QuietOption = False,
     threads: ThreadsOption = 1,
@@ -53,7 +56,7 @@ def fix(
     at most one frame is left. With --offset-ms the shift is done as told and the rest only reported.
 
     Exit code: 0 written, or nothing to do; 1 written as told by --offset-ms, but still out of sync; 3 not written,
-    since the offset is not trusted; 4 cannot be read or written.
+    since the offset is not trusted; 4 cannot be read or written; 5 no such model.
     """
     tolerance = parse_profile(profile)
     try:
@@ -68,6 +71,7 @@ def fix(
                 profile=tolerance,
                 audio_track=audio_track,
                 max_offset_ms=max_offset_ms,
+                model=model,
                 threads=threads,
                 overwrite=overwrite,
                 hook=hook,

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clapboard.errors import ModelError, UsageError
+from clapboard.models import DEFAULT_MODEL
 from clapboard.models.spec import STREAMS, ModelSpec
-from clapboard.models.store import DEFAULT_MODEL, fingerprint, locate, read_weights
+from clapboard.models.store import fingerprint, locate, read_weights
 from clapboard.runtime import onnx_runtime
 from clapboard.sound.kinds import KINDS, SoundKind
 from clapboard.timebase import FEATURE_HZ

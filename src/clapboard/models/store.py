@@ -1,13 +1,13 @@
 """Where models lie: bundled by name, or any path. Weights are checked against their SHA-256 before they are used."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from clapboard.errors import ModelError
 from clapboard.models.spec import ModelSpec
 
 BUNDLED = Path(__file__).parent / "weights"
-DEFAULT_MODEL = "clapboard-s"
 
 
 def names() -> tuple[str, ...]:
@@ -22,12 +22,13 @@ def locate(name_or_path: str | Path) -> Path:
     ------
     ModelError : neither a bundled name nor a file
     """
-    bundled = BUNDLED / f"{name_or_path}.json"
     if str(name_or_path) in names():
-        return bundled
+        return BUNDLED / f"{name_or_path}.json"
     path = Path(name_or_path)
-    if path.suffix == ".json" and path.is_file():
-        return path
+    if path.suffix == ".json":
+        if os.path.isfile(path):  # Path.is_file raises for names that no system could hold
+            return path
+        raise ModelError(f"no model at {path}; give a bundled name ({', '.join(names())}) or the .json of a model")
     raise ModelError(
         f"no model called {name_or_path}; bundled are {', '.join(names()) or 'none'}, or give a path to a .json"
     )
@@ -45,10 +46,15 @@ def read_weights(folder: Path, spec: ModelSpec, stream: str) -> bytes:
     try:
         data = path.read_bytes()
     except OSError:
-        raise ModelError(f"the weights {path} of {spec.name} are missing; install Clapboard again") from None
+        raise ModelError(f"the weights {path} of {spec.name} are missing; {_way_out(folder)}") from None
     if hashlib.sha256(data).hexdigest() != file["sha256"]:
-        raise ModelError(f"the weights {path} are not those of {spec.name} (SHA-256 differs); install Clapboard again")
+        raise ModelError(f"the weights {path} are not those of {spec.name} (SHA-256 differs); {_way_out(folder)}")
     return data
+
+
+def _way_out(folder: Path) -> str:
+    """What to do about weights that are not right."""
+    return "install Clapboard again" if folder == BUNDLED else "copy the model with all its files again, or export it"
 
 
 def fingerprint(spec: ModelSpec) -> str:
