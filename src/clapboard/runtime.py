@@ -16,3 +16,11 @@ def onnx_runtime() -> Any:
 
     onnxruntime.disable_telemetry_events()
     return onnxruntime
+
+
+def onnx_quantization() -> Any:
+    """Return ONNX Runtime's tools for 8-bit networks, imported when they are first needed."""
+    onnx_runtime()
+    from onnxruntime import quantization
+
+    return quantization
