@@ -85,12 +85,12 @@ def prepare(
         jobs = [Job(s, out / WORK, view, rules) for s in found.sources if s.file not in writer.files]
         _note_left_out(writer, found)
         (out / WORK).mkdir(exist_ok=True)
-        _work_off(writer, jobs, processes or _cores(), hook)
+        _work_off(writer, jobs, processes or cores(), hook)
     shutil.rmtree(out / WORK, ignore_errors=True)
     return Prepared(Dataset.open(out), len(jobs), changed)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
