@@ -13,7 +13,9 @@ from hypothesis import strategies as st  # noqa: E402
 
 from clapboard.errors import UsageError  # noqa: E402
 from clapboard.training.recipe import PRESETS, Augmentation, Batch, HeldOut, Optimiser, Recipe  # noqa: E402
+from clapboard.training.run import Place, Run  # noqa: E402
 
+RECIPES_OF_THE_PROJECT = Path(__file__).parents[2] / "recipes"
 NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\x7f\x85"), min_size=1, max_size=12)
 RECIPES = st.builds(
     Recipe,
@@ -77,3 +79,18 @@ def test_every_change_of_a_clip_can_be_switched_off() -> None:
     """Protects the preset "none": it changes nothing, whatever is added later."""
     assert set(dataclasses.asdict(PRESETS["none"]).values()) == {0.0}
     assert set(dataclasses.asdict(Augmentation())) == set(dataclasses.asdict(PRESETS["paper"]))
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES_OF_THE_PROJECT.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_of_the_project_can_begin(path: Path) -> None:
+    """Protects recipes/: each is read, its network is built, and loss and network fit together."""
+    recipe = Recipe.read(path)
+    small = {"fc6": 16, "channels": [4, 4, 4, 4, 4]} if recipe.network == "syncnet-2016" else recipe.network_options
+    Run(dataclasses.replace(recipe, network_options=small), Place())
+
+
+def test_losses_of_cosines_need_unit_vectors() -> None:
+    """Protects against a loss that cannot work: cosines of vectors that are not normalised."""
+    recipe = Recipe(steps=1, network="syncnet-2016", network_options={"fc6": 16, "channels": [4, 4, 4, 4, 4]})
+    with pytest.raises(UsageError, match="unit = true"):
+        Run(recipe, Place())

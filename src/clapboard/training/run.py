@@ -25,6 +25,8 @@ from clapboard.training.nets.base import TwoStream
 from clapboard.training.recipe import Recipe
 from clapboard.training.sampling import Drawn
 
+OF_COSINES = ("within-clip", "info-nce")
+"""Losses that take vectors of unit length."""
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -102,6 +104,10 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.recipe, self.place, self.step = recipe, place, 0
         self.net: TwoStream = build(recipe.network, recipe.network_options).to(place.device)
+        if recipe.loss in OF_COSINES and not self.net.inputs.unit:
+            raise UsageError(
+                f"recipe: {recipe.loss} compares cosines; set network_options.unit = true for {recipe.network}"
+            )
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs leave it out
         self.average = copy.deepcopy(self.net).eval()
         self._shared: nn.Module = DistributedDataParallel(self.net) if place.world > 1 else self.net
