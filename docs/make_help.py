@@ -6,7 +6,16 @@ import sys
 from pathlib import Path
 
 PAGE = Path(__file__).with_name("help.md")
-COMMANDS = ((), ("check",), ("fix",), ("features",), ("prepare",), ("evaluate",))
+COMMANDS = (
+    (),
+    ("check",),
+    ("fix",),
+    ("features",),
+    ("prepare",),
+    ("evaluate",),
+    ("models", "export"),
+    ("models", "import"),
+)
 INTRODUCTION = "# The commands\n\nWritten by `python docs/make_help.py` from what the program says of itself.\n"
 
 

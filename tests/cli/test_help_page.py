@@ -15,7 +15,9 @@ def letters(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", re.sub(r"<[^>]*>|\[[^\]]*\]", "", text).lower())
 
 
-@pytest.mark.parametrize("command", ["", "check", "fix", "features", "prepare", "evaluate"])
+@pytest.mark.parametrize(
+    "command", ["", "check", "fix", "features", "prepare", "evaluate", "models export", "models import"]
+)
 def test_help_page_is_true(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     """Whoever changes an option changes the page: ``python docs/make_help.py``."""
     monkeypatch.setenv("COLUMNS", "100")

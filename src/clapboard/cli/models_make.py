@@ -1,0 +1,109 @@
+"""``clapboard models export`` and ``import``: models from training runs, and from weights that others published."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clapboard.cli.common import QuietOption, guarded
+from clapboard.report.printable import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OutOption = Annotated[
+    Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the model goes; made where it is missing.")
+]
+NameOption = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="What the model is called; by default as its network.")
+]
+TorchOption = Annotated[
+    bool, typer.Option("--with-torch", help="Write the weights for torch as well (safetensors): see from_pretrained.")
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there already.")]
+
+
+@guarded
+def export(
+    *,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of clapboard train, the run finished.")],
+    out: OutOption,
+    name: NameOption = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration", metavar="FILE", help="JSON with bias and weights; by default what training found."
+        ),
+    ] = None,
+    zero_ms: Annotated[float, typer.Option("--zero-ms", metavar="MS", help="Added to every offset.")] = 0.0,
+    licence: Annotated[str, typer.Option("--licence", metavar="TEXT", help="The licence of the weights.")] = "",
+    with_torch: TorchOption = False,
+    int8: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--int8", metavar="DATASET", help="Write NAME-int8 too, its ranges from these clips; may be given again."
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Export a finished training RUN as a model for clapboard check --model.
+
+    The ONNX networks are compared with torch before anything gets its name.
+
+    Exit code: 0 done, 2 a model of that name exists or files do not fit, 4 a file cannot be read or written, 5 torch is
+    missing, the run is not finished, or its weights do not fit.
+    """
+    from clapboard.training.publish import export_run
+
+    made = export_run(
+        run, out, name=name, calibration=calibration, zero_ms=zero_ms, licence=licence, with_torch=with_torch,
+        int8=int8 or (), overwrite=overwrite,
+    )  # fmt: skip
+    if not quiet:
+        _say(made)
+    return 0
+
+
+@guarded
+def import_(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The published checkpoint, syncnet_v2.model.")],
+    out: OutOption,
+    name: NameOption = None,
+    with_torch: TorchOption = False,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Convert the published SyncNet checkpoint (syncnet_v2.model), which you bring, into a model.
+
+    Only tensors are loaded: a file with code in it is refused. The model is not calibrated, so clapboard check measures
+    with it but stays undecided. It sees whole faces: prepare data for it with --view face-224.
+
+    Exit code: 0 done, 2 no such file, 4 the folder cannot be written, 5 torch is missing, or it is another file.
+    """
+    from clapboard.training.publish import import_published
+
+    made = import_published(file, out, name=name, with_torch=with_torch, overwrite=overwrite)
+    if not quiet:
+        _say([made])
+    return 0
+
+
+def _say(made: "Sequence[Path]") -> None:
+    """Print where each model is, and what to do with it."""
+    from clapboard.models.spec import ModelSpec
+
+    for path in made:
+        about = ModelSpec.read(path).about
+        if "int8" in about:
+            said = "embeddings in 8 bits keep a cosine of " + _pair(about["int8"]["likeness"], ".4f")
+        else:
+            said = f"largest difference to torch {_pair(about['parity'], '.0e')} (bound {about['parity']['bound']:.0e})"
+        print(shown(f"{path}: {said}"))
+    print(shown(f"  clapboard check --model {made[0]} FILE"))
+
+
+def _pair(found: dict[str, float], form: str) -> str:
+    """Return a number of each stream."""
+    return f"{found['picture']:{form}} (picture), {found['sound']:{form}} (sound)"
