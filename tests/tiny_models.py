@@ -47,17 +47,18 @@ class Graph:
         bounds = [self.constant([value]) for value in (start, stop, axis)]
         self.node("Slice", self.at, *bounds)
 
-    def windows(self, kernel: np.ndarray) -> None:
-        """One number a step -> the vectors of all windows, about their mean, of length 1: (n,) -> (n - k + 1, D)."""
+    def windows(self, kernel: np.ndarray, length: float) -> None:
+        """One number a step -> the vectors of all windows, about their mean, of one length: (n,) -> (n - k + 1, D)."""
         self.node("Reshape", self.at, self.constant([1, 1, -1]))
         self.node("Conv", self.at, self.constant(kernel[:, None], np.float32))
         self.node("Squeeze", self.at, self.constant([0]))
         found = self.node("Transpose", perm=[1, 0])
         middle = self.node("ReduceMean", axes=[1], keepdims=1)
         found = self.node("Sub", found, middle)
-        length = self.node("ReduceL2", axes=[1], keepdims=1)
-        length = self.node("Add", length, self.constant(1e-6, np.float32))
-        self.node("Div", found, length, out="embeddings")
+        size = self.node("ReduceL2", axes=[1], keepdims=1)
+        size = self.node("Add", size, self.constant(1e-6, np.float32))
+        unit = self.node("Div", found, size)
+        self.node("Mul", unit, self.constant(length, np.float32), out="embeddings")
 
     def write(self, path: Path, kind: int, shape: list[Any], dimensions: int) -> dict[str, str]:
         """Write the graph; its entry among the files of a spec."""
@@ -73,7 +74,7 @@ class Graph:
         return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def picture_graph(view: str, path: Path) -> dict[str, str]:
+def picture_graph(view: str, path: Path, length: float = 1.0) -> dict[str, str]:
     """How dark the mouth is, (T, px, px) or (T, px, px, 3) uint8 -> (T - 4, 5)."""
     seen, graph = VIEWS[view], Graph()
     top, bottom, left, right = (round(part * seen.px) for part in MOUTH[seen.region])
@@ -83,29 +84,35 @@ def picture_graph(view: str, path: Path) -> dict[str, str]:
     axes = [1, 2, 3] if seen.colour else [1, 2]
     graph.node("ReduceMean", axes=axes, keepdims=0)
     graph.node("Neg")
-    graph.windows(np.eye(FRAMES))
+    graph.windows(np.eye(FRAMES), length)
     shape = ["frames", seen.px, seen.px, *([3] if seen.colour else [])]
     return graph.write(path, TensorProto.UINT8, shape, FRAMES)
 
 
-def sound_graph(sound: str, path: Path) -> dict[str, str]:
+def sound_graph(sound: str, path: Path, length: float = 1.0) -> dict[str, str]:
     """How loud it is, (R, features) float32 -> (R - rows + 1, 5)."""
     graph = Graph()
     graph.slice(1, *LOUD[sound])
     graph.node("ReduceMean", axes=[1], keepdims=0)
     kernel = np.repeat(np.eye(FRAMES), 4, axis=1)[:, : ROWS[sound]]
-    graph.windows(kernel / kernel.sum(1, keepdims=True))
+    graph.windows(kernel / kernel.sum(1, keepdims=True), length)
     return graph.write(path, TensorProto.FLOAT, ["rows", KINDS[sound].features], FRAMES)
 
 
 def write_tiny(
-    folder: Path, view: str = "mouth-64", sound: str = "log-mel-40", *, name: str = "tiny", **values: Any
+    folder: Path,
+    view: str = "mouth-64",
+    sound: str = "log-mel-40",
+    *,
+    name: str = "tiny",
+    length: float = 1.0,
+    **values: Any,
 ) -> Path:
-    """Write a model; ``values`` are those of its spec. The path of its JSON."""
+    """Write a model whose vectors have that length; ``values`` are those of its spec. The path of its JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {
-        "picture": picture_graph(view, folder / f"{name}.picture.onnx"),
-        "sound": sound_graph(sound, folder / f"{name}.sound.onnx"),
+        "picture": picture_graph(view, folder / f"{name}.picture.onnx", length),
+        "sound": sound_graph(sound, folder / f"{name}.sound.onnx", length),
     }
     known = {"window_frames": FRAMES, "window_rows": ROWS[sound], "embedding": FRAMES, "zero_ms": 0.0}
     spec = ModelSpec(name=name, view=view, sound=sound, files=files, **{**known, **values})

@@ -160,3 +160,21 @@ def test_shots_that_meet_within_a_second_are_not_seen_together() -> None:
     first.seen[-1], second.seen[0] = 12, 13
     decision = decide([Face(0, first, True), Face(1, second, True)], BIAS, WEIGHTS)
     assert decision.deciders == {0, 1}
+
+
+def test_without_calibration_the_clearest_face_is_found_but_not_trusted() -> None:
+    """Protects uncalibrated models: faces go by confidence, the probability is not known, and the reason says so."""
+    speaker, listener = Face(0, made([-0.3] * 6), True), Face(1, made([0.5] * 8, depth=0.03, seed=1), True)
+    decision = decide([listener, speaker], 0.0, None)
+    assert decision.deciders == {0}
+    assert decision.offset.offset_ms == pytest.approx(300, abs=5)
+    assert decision.offset.reasons == (trust.NOT_CALIBRATED,)
+    assert not decision.offset.trusted
+    for offset in (decision.offset, *decision.faces.values()):
+        assert np.isnan(offset.p_within_frame)
+
+
+def test_terms_are_those_that_calibrations_weigh() -> None:
+    """Protects the names in model files: they are the keys of the terms."""
+    assert tuple(trust.terms(offset_of(made([0.1])))) == trust.TERMS
+    assert tuple(trust.terms(replace(offset_of(made([0.1])), offset_ms=float("nan")))) == trust.TERMS

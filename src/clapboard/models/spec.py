@@ -88,9 +88,7 @@ class ModelSpec:
         _require(isinstance(self.files, dict) and set(self.files) == set(STREAMS), f"its files are not {STREAMS}")
         for stream, file in self.files.items():
             good = isinstance(file, dict) and all(isinstance(file.get(key), str) for key in ("name", "sha256"))
-            _require(
-                good and Path(file["name"]).name == file["name"] != "", f"its file of the {stream} has no plain name"
-            )
+            _require(good and _plain(file["name"]), f"its file of the {stream} has no plain name")
         for key, known in (("view", VIEWS), ("sound", KINDS)):
             value = getattr(self, key)
             there_is = f"there is {', '.join(known)}"
@@ -144,6 +142,11 @@ class ModelSpec:
 def _number(value: Any) -> bool:
     """Whether something is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _plain(name: str) -> bool:
+    """Whether a file of that name lies in the same folder, on any system."""
+    return not set(name) & set("/\\:\0") and name.strip(". ") != ""
 
 
 def _require(good: bool, what: str) -> None:

@@ -1,0 +1,138 @@
+"""``clapboard models`` through the real entry point: list, show, verify, and what they say of bad models."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clapboard.cli import main
+from clapboard.models.session import load_model
+from tiny_models import SURE, write_tiny
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_list_names_the_bundled_model(capsys: Capture) -> None:
+    """One line a model, with what a user chooses by."""
+    assert main(["models", "list"]) == 0
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split() == ["name", "size", "view", "sound", "licence", "calibrated", "where"]
+    assert line.split() == ["clapboard-s", "4.4", "MB", "mouth-64", "log-mel-40", "Apache-2.0", "yes", "bundled"]
+
+
+def test_list_finds_models_in_folders(tmp_path: Path, capsys: Capture) -> None:
+    """Folders and files that are named are listed as well; JSON that belongs to no network is passed over."""
+    write_tiny(tmp_path / "a", "face-96", "mel-80", name="mine", about={"licence": "CC0"})
+    (tmp_path / "a" / "numbers.json").write_text("[1, 2]")
+    one = write_tiny(tmp_path / "b", name="[red]other", calibration=SURE)
+    assert main(["models", "list", "--json", str(tmp_path / "a"), str(one)]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(m["name"], m["bundled"]) for m in found] == [
+        ("clapboard-s", True),
+        ("mine", False),
+        ("[red]other", False),
+    ]
+    assert (found[1]["view"], found[1]["sound"], found[1]["licence"]) == ("face-96", "mel-80", "CC0")
+    assert found[2]["licence"] is None
+    assert found[1]["size_bytes"] == sum(p.stat().st_size for p in (tmp_path / "a").glob("*.onnx"))
+    assert main(["models", "list", str(one)]) == 0
+    assert "[red]other" in capsys.readouterr().out
+
+
+def test_list_goes_on_behind_a_bad_model(tmp_path: Path, capsys: Capture) -> None:
+    """What is no model is told on one line each, with the exit code of models; the rest is listed."""
+    good, bad = write_tiny(tmp_path, name="good"), tmp_path / "bad.json"
+    bad.write_text("{}")
+    assert main(["models", "list", str(bad), str(tmp_path / "none"), str(good)]) == 5
+    out, err = capsys.readouterr()
+    assert "good" in out
+    assert len(err.splitlines()) == 2
+    assert str(bad) in err.splitlines()[0]
+
+
+def test_show_says_everything(capsys: Capture) -> None:
+    """Inputs, zero, SHA-256 of all, calibration and recipe, in words."""
+    assert main(["models", "show", "clapboard-s"]) == 0
+    out = capsys.readouterr().out
+    spec = load_model().spec
+    assert out.startswith("clapboard-s, bundled with Clapboard\n")
+    for part in (
+        "mouth-64: 64 x 64 px, gray; 5 frames, 0.2 s",
+        "40 numbers every 10 ms; 20 rows, 0.215 s",
+        "Apache-2.0",
+    ):
+        assert part in out
+    for digest in (load_model().model.sha256, *(file["sha256"] for file in spec.files.values())):
+        assert digest in out
+    assert spec.calibration is not None
+    assert all(term in out for term in spec.calibration.weights)
+    assert "corpus_offsets_ms.GRID: 55" in out
+
+
+def test_show_as_json_is_the_description(tmp_path: Path, capsys: Capture) -> None:
+    """A program gets what the file holds, and where it lies."""
+    path = write_tiny(tmp_path, "face-224", "mfcc-13", zero_ms=12.0)
+    assert main(["models", "show", "--json", str(path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    stored = json.loads(path.read_text())
+    assert {key: found[key] for key in stored if key != "format"} == {k: v for k, v in stored.items() if k != "format"}
+    assert (found["path"], found["bundled"], found["sha256"]) == (str(path), False, load_model(path).model.sha256)
+
+
+def test_show_of_an_uncalibrated_model_says_what_that_means(tmp_path: Path, capsys: Capture) -> None:
+    """Whoever wonders why nothing is decided finds it here."""
+    assert main(["models", "show", str(write_tiny(tmp_path))]) == 0
+    assert "calibration  none: it measures, but its answers are always undecided" in capsys.readouterr().out
+
+
+def test_verify_runs_the_bundled_models(capsys: Capture) -> None:
+    """Without names all that ship are verified."""
+    assert main(["models", "verify"]) == 0
+    assert capsys.readouterr().out.startswith("clapboard-s: whole: SHA-256 right")
+    assert main(["models", "verify", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"model": "clapboard-s", "whole": True, "error": None}
+
+
+def test_verify_tells_what_is_wrong(tmp_path: Path, capsys: Capture) -> None:
+    """Each model gets its answer; one that is not whole does not stop the others, and makes the exit code 5."""
+    good, bad = write_tiny(tmp_path / "a"), write_tiny(tmp_path / "b")
+    weights = tmp_path / "b" / "tiny.sound.onnx"
+    weights.write_bytes(weights.read_bytes() + b"x")
+    short = write_tiny(tmp_path / "c", window_frames=4)
+    assert main(["models", "verify", str(bad), "nothing", str(short), str(good)]) == 5
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        f"{good}: whole: SHA-256 right, both networks run (mouth-64: 64 x 64 px, gray; log-mel-40)"
+    ]
+    first, second, third = err.splitlines()
+    assert "tiny.sound.onnx" in first
+    assert "SHA-256 differs" in first
+    assert second == "clapboard: no model called nothing; bundled are clapboard-s, or give a path to a .json"
+    assert "tiny.picture.onnx" in third
+    assert main(["models", "verify", "--json", str(bad)]) == 5
+    found = json.loads(capsys.readouterr().out)
+    assert found["whole"] is False
+    assert "SHA-256 differs" in found["error"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["shw"], ["show"], ["verify", "--nonsense"]])
+def test_usage(arguments: list[str], capsys: Capture) -> None:
+    """Exit code 2 and a word on stderr."""
+    assert main(["models", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "clapboard" in err
+
+
+@pytest.mark.parametrize("command", [["check"], ["fix"], ["models", "show"]])
+def test_a_missing_model_is_one_line(command: list[str], tmp_path: Path, capsys: Capture) -> None:
+    """Exit code 5, before anything is read or written."""
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"no film")
+    given = ["nothing"] if command[0] == "models" else ["--model", "nothing", str(film)]
+    assert main([*command, *given]) == 5
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "no model called nothing; bundled are clapboard-s" in err
+    assert list(tmp_path.iterdir()) == [film]
