@@ -9,12 +9,16 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import toy
 
 from clapboard.cli import main
 from clapboard.dataset.align import load
+from clapboard.dataset.extract import Rules
 from clapboard.dataset.prepare import prepare
+from clapboard.dataset.sources import find
+from clapboard.dataset.spool import Job, collect, prepare_one
 from clapboard.dataset.store import Dataset
 from clapboard.errors import MediaError
 from clapboard.media.encode import write_clip
@@ -188,10 +192,14 @@ def test_a_stopped_run_goes_on(clips: Path, anna: Path, tmp_path: Path, how: str
     """Protects long runs: stopped in the middle by whatever, the same command ends with the same data set."""
     out, (number, code) = tmp_path / "set", ENDS[how]
     command = [*PROGRAM, str(clips / "anna"), "-o", str(out), "--processes", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     while not list(out.glob(".work/one-*.json")) and process.poll() is None:
         time.sleep(0.01)
-    os.kill(process.pid, number)
+    if number == signal.SIGINT:  # Ctrl-C on a terminal goes to all processes at once
+        os.killpg(process.pid, number)
+    else:
+        os.kill(process.pid, number)
     _, said = process.communicate()
     assert process.returncode == code, said
     assert len(Dataset.open(out).entries) < len(Dataset.open(anna).entries) == 2
@@ -216,6 +224,19 @@ def test_a_file_that_kills_its_process(clips: Path, tmp_path: Path, monkeypatch:
     assert {row.file: (row.reason, row.detail) for row in found.dropped} == dict.fromkeys(
         ("a-killer.mp4", "killer.mp4"), ("its process died", "SIGKILL, perhaps out of memory")
     )
+
+
+def test_what_waits_for_its_shard_is_no_open_file(clips: Path, tmp_path: Path) -> None:
+    """Protects shards of a thousand short tracks: a process may have 1024 files open, and each map is one."""
+    (source,) = find([clips / "anna/one.mp4"]).sources
+    job = Job(source, tmp_path, "mouth-64", Rules())
+    assert prepare_one(job) == ""
+    process = psutil.Process()
+    before = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
+    results = [collect(job) for _ in range(10)]
+    after = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
+    assert [len(result.kept) for result in results] == [1] * 10
+    assert after == before
 
 
 def test_each_face_and_every_option(clips: Path, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 import contextlib
 import multiprocessing
 import signal
-from collections.abc import Callable, Generator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -79,9 +80,23 @@ def _begin(function: Callable[[Any], Any]) -> _Worker:
     """Start a process."""
     here, there = _SPAWN.Pipe()
     process = _SPAWN.Process(target=_serve, args=(function, there), daemon=True)
-    process.start()
+    with _deaf():
+        process.start()
     there.close()
     return _Worker(process, here)
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Let what is started meanwhile not hear Ctrl-C, from its first moment on: it is for the one who gives the jobs."""
+    if threading.current_thread() is not threading.main_thread():  # nobody else may set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _greet(worker: _Worker) -> None:
@@ -118,7 +133,7 @@ def _result(worker: _Worker) -> Any:
 
 
 def _serve(function: Callable[[Any], Any], line: Connection) -> None:
-    """What a process does until the line is closed; Ctrl-C is for the one who gives the jobs."""
+    """What a process does until the line is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):
         line.send("here")

@@ -25,6 +25,9 @@ from clapboard.values import F64
 from clapboard.vision.mouths import MouthFinder
 from clapboard.vision.mtcnn import Mtcnn
 
+MAPPED_BYTES = 4 * 2**20
+"""Pictures of more than this are mapped when a shard is made: each map is an open file, of which there may be 1024."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -155,7 +158,7 @@ def is_done(job: Job) -> bool:
 
 
 def collect(job: Job) -> Result:
-    """The results of one file; the arrays stay on disk.
+    """The results of one file; large pictures stay on disk.
 
     Raises
     ------
@@ -171,9 +174,9 @@ def collect(job: Job) -> Result:
         paths.append(images_path)
         key = f"{track}.{part}"
         stored = Stored(
-            np.load(images_path, mmap_mode="r", allow_pickle=False),
-            sound[f"{key}/time_s"],
-            sound[f"{key}/samples"],
+            np.load(images_path, mmap_mode="r" if images_path.stat().st_size > MAPPED_BYTES else None),
+            sound[f"{key}/time_s"].copy(),
+            sound[f"{key}/samples"].copy(),
             float(sound[f"{key}/start_s"]),
         )
         kept.append((_entry(source, row), stored))
