@@ -1,6 +1,7 @@
 """``clapboard models`` through the real entry point: list, show, verify, and what they say of bad models."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,18 @@ def test_verify_tells_what_is_wrong(tmp_path: Path, capsys: Capture) -> None:
     found = json.loads(capsys.readouterr().out)
     assert found["whole"] is False
     assert "SHA-256 differs" in found["error"]
+
+
+def test_every_key_is_documented(capsys: Capture) -> None:
+    """``docs/json.md`` names exactly the keys that there are."""
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    model, verified = page.split("\n## `clapboard models list")[1].split("`clapboard models verify")
+    assert main(["models", "show", "--json", "clapboard-s"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    inner = {"picture", "bias", "weights"}
+    assert set(re.findall(r"`(\w+)`", model)) == set(found) | inner
+    assert main(["models", "verify", "--json"]) == 0
+    assert set(re.findall(r"`(\w+)`", verified)) == set(json.loads(capsys.readouterr().out))
 
 
 @pytest.mark.parametrize("arguments", [[], ["shw"], ["show"], ["verify", "--nonsense"]])

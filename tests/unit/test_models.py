@@ -156,7 +156,7 @@ def test_a_description_that_makes_no_sense_is_refused(tmp_path: Path, changed: d
     assert error.value.exit_code == 5
 
 
-@pytest.mark.parametrize("name", ["../x.onnx", "/etc/passwd", "a/b.onnx", "a\\\\b.onnx", "", "..", "a\\0b"])
+@pytest.mark.parametrize("name", ["../x.onnx", "/etc/passwd", "a/b.onnx", "a\\b.onnx", "", "..", "a\0b"])
 def test_networks_lie_beside_their_description(tmp_path: Path, name: str) -> None:
     """Protects against a description that names files elsewhere."""
     path = write_tiny(tmp_path)

@@ -8,7 +8,7 @@ Exit codes, the same for every command; for several files the highest of theirs:
 2     usage: an argument makes no sense
 3     undecided: there are reasons not to trust the measurement
 4     a file cannot be read or written
-5     a missing extra, or the weights of a model
+5     an extra is missing, or a model is missing or not as it should be
 70    a defect of Clapboard; ``CLAPBOARD_DEBUG=1`` shows where
 129   ended by the signal SIGHUP
 130   interrupted from the keyboard
