@@ -138,8 +138,8 @@ def test_every_reason() -> None:
     assert reason(piece=still) == "the picture stands still"
     assert reason(no_sound="a hole in the sound") == "a hole in the sound"
     assert reason(speech_share=0.0) == "silence"
-    assert reason(speech_share=0.2) == "hardly any speech"
-    assert reason(Rules(min_speech=0.2), speech_share=0.2) == ""
+    assert reason(speech_share=0.14) == "hardly any speech"
+    assert reason(Rules(min_speech=0.1), speech_share=0.14) == ""
 
 
 @pytest.mark.parametrize(

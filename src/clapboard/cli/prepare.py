@@ -74,7 +74,7 @@ def prepare(
     min_face_px: Annotated[float, typer.Option("--min-face-px", metavar="PX", help="Narrowest face.")] = 40.0,
     min_speech: Annotated[
         float, typer.Option("--min-speech", metavar="SHARE", help="Least part of a track's sound that is not quiet.")
-    ] = 0.25,
+    ] = 0.15,
     processes: Annotated[
         int | None,
         typer.Option("--processes", metavar="N", min=1, max=MAX_THREADS, help="By default one for each core."),

@@ -62,7 +62,7 @@ class Rules:
     faces: Literal["strict", "per-face"] = "strict"
     min_seconds: float = 2.0
     min_face_px: float = 40.0
-    min_speech: float = 0.25
+    min_speech: float = 0.15
 
     def __post_init__(self) -> None:
         """Check values."""
