@@ -136,6 +136,22 @@ def test_a_run_keeps_its_recipe(tmp_path: Path, toy_clips: Clips) -> None:
         fit(short, clips, tmp_path, place=Place(), say=silent)
 
 
+def test_a_run_can_begin_with_the_weights_of_another(tmp_path: Path, toy_clips: Clips) -> None:
+    """Protects --from: without learning the result is what it began with; weights of another network are refused."""
+    clips = toy_clips(6)
+    fit(SMALL, clips, tmp_path / "first", place=Place(), say=silent)
+    first = weights(tmp_path / "first")
+    still = Optimiser(learning_rate=0.0, weight_decay=0.0, average=0.999999)
+    again = dataclasses.replace(SMALL, steps=1, optimiser=still)
+    fit(again, clips, tmp_path / "again", place=Place(), begin_from=first, say=silent)
+    second = weights(tmp_path / "again")
+    learned = {name for name, _ in build("clapboard-s", SMALL.network_options).named_parameters()}
+    assert all(torch.equal(first[name], second[name]) for name in learned)
+    other = dataclasses.replace(SMALL, network_options={"width": 12, "sound_width": 8})
+    with pytest.raises(UsageError, match="do not fit"):
+        fit(other, clips, tmp_path / "other", place=Place(), begin_from=first, say=silent)
+
+
 def test_the_schedule() -> None:
     """Protects the schedule: up over the first twentieth, down to zero, and coarse before fine."""
     recipe = Recipe(steps=100)

@@ -45,6 +45,12 @@ def train(
     data: DataOption,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="For checkpoints, curves and the model.")],
     offsets: OffsetsOption = None,
+    begin_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="RUN|MODEL", help="Begin with its weights: a run, or a model with weights for torch."
+        ),
+    ] = None,
     settings: ChangeOption = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
@@ -67,7 +73,16 @@ def train(
             print(line, flush=True)
 
     model = work(
-        recipe, data, out, offsets=offsets, changes=changes, device=device, workers=workers, threads=threads, say=say
+        recipe,
+        data,
+        out,
+        offsets=offsets,
+        changes=changes,
+        device=device,
+        workers=workers,
+        threads=threads,
+        begin_from=begin_from,
+        say=say,
     )
     if model and not quiet:
         print(f"the model is {model}\n  clapboard evaluate {model} DATASET\n  clapboard check --model {model} FILE")

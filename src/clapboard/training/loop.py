@@ -6,13 +6,13 @@ held-out people decide), ``weights.pt`` (the result) and ``model/`` (the result 
 
 import csv
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import distributed
+from torch import Tensor, distributed
 
 from clapboard.dataset.align import Aligned
 from clapboard.errors import UsageError
@@ -163,6 +163,7 @@ def fit(
     *,
     place: Place,
     workers: int = 0,
+    begin_from: Mapping[str, Tensor] | None = None,
     say: Callable[[str], None] = print,
 ) -> Loop:
     """Train a recipe, or go on with a run that was stopped; the result lies in ``folder/weights.pt``.
@@ -172,6 +173,7 @@ def fit(
     clips : of the network's view and kind of sound, as `clapboard.dataset.align.load` gives them
     folder : of the run; made where it is missing
     workers : processes that draw batches ahead; 0 draws in between
+    begin_from : weights that a new run takes over, to go on with other clips or another recipe
 
     Raises
     ------
@@ -180,6 +182,8 @@ def fit(
     if place.first:
         keep_recipe(recipe, folder)
     loop = Loop(recipe, clips, folder, place, say)
+    if begin_from is not None:
+        loop.run.begin_from(begin_from)
     loop(workers)
     if place.first:
         best = folder / "best.pt"

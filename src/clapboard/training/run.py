@@ -171,6 +171,20 @@ class Run:
             else:
                 mine.copy_(new)
 
+    def begin_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over weights before the first step.
+
+        Raises
+        ------
+        UsageError : they are of another network
+        """
+        try:
+            for net in (self.net, self.average):
+                net.load_state_dict(weights)
+        except RuntimeError as error:
+            first = " ".join(str(error).split())[:200]
+            raise UsageError(f"the weights to begin from do not fit {self.recipe.network} ({first})") from None
+
     def _parts(self) -> Mapping[str, Any]:
         return {"net": self.net, "average": self.average, "optimiser": self._optimiser, "scaler": self._scaler}
 

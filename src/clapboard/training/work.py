@@ -1,5 +1,6 @@
 """The work of the command `train`, for programs too: a recipe and data sets in, a model for `check` out."""
 
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from clapboard.training.export import export
 from clapboard.training.loop import Loop, fit
 from clapboard.training.nets import build
 from clapboard.training.nets.base import TwoStream
+from clapboard.training.pretrained import from_pretrained
 from clapboard.training.recipe import Recipe
 from clapboard.training.run import pick_device, processes
 
@@ -57,6 +59,7 @@ def train(
     device: str = "auto",
     workers: int = 0,
     threads: int = 1,
+    begin_from: str | None = None,
     name: str = "model",
     say: Callable[[str], None] = print,
 ) -> Path | None:
@@ -69,6 +72,8 @@ def train(
     run : folder of the run; a run that was stopped goes on
     changes : values by dotted key that go before those of the file, as TOML writes them
     workers : processes that draw batches ahead
+    begin_from : a run's folder or a model with weights for torch, that a new run takes over
+    name : of the model
 
     Returns
     -------
@@ -81,14 +86,16 @@ def train(
     """
     torch.set_num_threads(threads)
     chosen = Recipe.read(recipe, changes or {}) if isinstance(recipe, Path) else recipe
+    begin = from_pretrained(begin_from).state_dict() if begin_from else None
     with processes(pick_device(device)) as place:
         clips = load_clips(chosen, data, offsets)
-        loop = fit(chosen, clips, run, place=place, workers=workers, say=say)
+        loop = fit(chosen, clips, run, place=place, workers=workers, begin_from=begin, say=say)
     if not place.first:
         return None
     net = loop.run.average.cpu().float().eval()
     calibration = calibrated(net, loop, say)
-    return export(net, run / "model", name, calibration=calibration, about={"recipe": chosen.toml()})
+    about = {"recipe": tomllib.loads(chosen.toml()), **({"began_from": begin_from} if begin_from else {})}
+    return export(net, run / "model", name, calibration=calibration, about=about, with_torch=True)
 
 
 def calibrated(net: TwoStream, loop: Loop, say: Callable[[str], None]) -> Calibration | None:
