@@ -10,6 +10,7 @@ import typer
 from clapboard.cli.common import (
     AudioTrackOption,
     Hook,
+    ModelOption,
     QuietOption,
     ThreadsOption,
     code_of,
@@ -18,6 +19,7 @@ from clapboard.cli.common import (
     progress,
 )
 from clapboard.errors import EXIT_IN_SYNC, MediaError, UsageError
+from clapboard.models import DEFAULT_MODEL
 from clapboard.report.printable import shown
 
 if TYPE_CHECKING:
@@ -39,9 +41,7 @@ def features(
             help="What to write: NAME.npz for one FILE, else a folder, in which each gets FILE.npz.",
         ),
     ],
-    model: Annotated[
-        str, typer.Option("--model", metavar="MODEL", help="A bundled model's name, or the path of a model's .json.")
-    ] = "clapboard-s",
+    model: ModelOption = DEFAULT_MODEL,
     sound_hz: Annotated[
         int, typer.Option("--sound-hz", metavar="25|100", help="Embeddings of the sound per second.")
     ] = 25,
@@ -55,8 +55,8 @@ def features(
     NumPy reads them with load(OUT). A file without a face or without sound is written too, with what there is; whether
     it is in sync is told, and does not matter. One file that cannot be read does not stop the others.
 
-    Exit code: 0 all written, 2 OUT exists already or makes no sense, 4 a file cannot be read or written; for several
-    files the highest.
+    Exit code: 0 all written, 2 OUT exists already or makes no sense, 4 a file cannot be read or written, 5 no such
+    model; for several files the highest.
     """
     if sound_hz not in (25, 100):  # SOUND_HZ of embeddings.py, which loads numpy: help does without it
         raise UsageError(f"--sound-hz must be 25 or 100, not {sound_hz}")
