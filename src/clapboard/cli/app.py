@@ -14,7 +14,7 @@ from clapboard.cli.evaluate import evaluate
 from clapboard.cli.features import features
 from clapboard.cli.fix import fix
 from clapboard.cli.models import models_app
-from clapboard.cli.models_make import export, import_
+from clapboard.cli.models_make import calibrate, export, import_
 from clapboard.cli.prepare import prepare
 from clapboard.cli.process import fill_closed_streams, signals_unwind
 from clapboard.cli.refine import refine
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command("check")(check)
 app.command("fix")(fix)
 app.command("features")(features)
+models_app.command("calibrate")(calibrate)
 models_app.command("export")(export)
 models_app.command("import")(import_)
 app.add_typer(models_app, name="models")

@@ -66,6 +66,41 @@ def export(
 
 
 @guarded
+def calibrate(
+    *,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of clapboard train that held people out.")],
+    data: Annotated[
+        list[Path], typer.Option("--data", metavar="DATASET", help="Where these people are; may be repeated.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="JSON for clapboard models export.")],
+    offsets: Annotated[
+        Path | None, typer.Option("--offsets", metavar="CSV", help="Offsets of single clips, as for training.")
+    ] = None,
+    known: Annotated[
+        Path | None, typer.Option("--known", metavar="CSV", help="Only clips whose offset stands here count.")
+    ] = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Fit the probability of being right to the people that each RUN held out.
+
+    For a model of the same recipe that learned from everybody, and so has nobody left to be judged by.
+
+    Exit code: 0 done, 2 the runs held nobody out or do not fit, 4 a file cannot be read or written, 5 torch is missing,
+    or a run is not finished.
+    """
+    from clapboard.dataset.align import read_offsets
+    from clapboard.training.calibrating import calibrate_runs, write_calibration
+
+    def say(line: str) -> None:
+        if not quiet:
+            print(shown(line) if "\n" not in line else line, flush=True)
+
+    found = calibrate_runs(runs, data, offsets, read_offsets(known) if known else None, say)
+    write_calibration(found, out)
+    return 0
+
+
+@guarded
 def import_(
     *,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The published checkpoint, syncnet_v2.model.")],

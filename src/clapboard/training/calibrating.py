@@ -1,0 +1,77 @@
+"""A calibration from several runs of one recipe, each of which held somebody out.
+
+The model that ships learns from everybody, so nobody is left to say how sure it may be. Runs of the same recipe that
+leave some people out measure these people, and their answers together give the calibration.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from clapboard.errors import MediaError, UsageError
+from clapboard.evaluation.calibrate import FOREIGN_VOICES, LENGTHS_S, Answers, describe, fit
+from clapboard.evaluation.pieces import own_and_foreign, table
+from clapboard.models.spec import Calibration
+from clapboard.training.embedder import TorchEmbedder
+from clapboard.training.pretrained import from_pretrained
+from clapboard.training.recipe import Recipe
+from clapboard.training.sampling import held_out
+from clapboard.training.work import load_clips
+
+
+def calibrate_runs(
+    runs: Sequence[Path],
+    data: Sequence[Path],
+    offsets: Path | None,
+    known: Mapping[str, float] | None = None,
+    say: Callable[[str], None] = print,
+) -> Calibration:
+    """Fit one calibration to what every run answers of the people that it held out.
+
+    Parameters
+    ----------
+    runs : folders of ``clapboard train``, finished
+    data : data sets that hold the people held out
+    offsets : table of offsets
+    known : by file: only these clips count; those whose offset nobody knows are no measure of being right
+
+    Raises
+    ------
+    UsageError : a run is no run or held nobody out, or all answers are right, or all wrong
+    ModelError : a run is not finished
+    MediaError : data cannot be read
+    """
+    parts = []
+    for run in runs:
+        if not (run / "recipe.toml").is_file():
+            raise UsageError(f"{run}: is no folder of clapboard train (it has no recipe.toml); give one")
+        recipe = Recipe.read(run / "recipe.toml")
+        _, held = held_out(load_clips(recipe, data, offsets), recipe)
+        held = [c for c in held if known is None or c.file in known or c.id in known]
+        if not held:
+            raise UsageError(f"{run}: held nobody out whose offset is known; it cannot say how sure it may be")
+        own, foreign = own_and_foreign(TorchEmbedder(from_pretrained(run)), held, LENGTHS_S, FOREIGN_VOICES)
+        say(f"{run.name}: {len(held)} clips; {table(own)}")
+        parts.append(Answers.of(own, foreign))
+    answers = Answers.joined(parts)
+    found = fit(answers)
+    say(describe(found, answers))
+    return found
+
+
+def write_calibration(found: Calibration, path: Path) -> None:
+    """Write it as JSON, for ``clapboard models export --calibration``.
+
+    Raises
+    ------
+    MediaError : the file cannot be written
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(json.dumps({"bias": found.bias, "weights": dict(found.weights)}, indent=1) + "\n")
+        os.replace(part, path)
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        part.unlink(missing_ok=True)
