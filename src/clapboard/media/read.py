@@ -37,7 +37,7 @@ def read(
     ----------
     clip : from ``probe``
     video, audio : what is wanted
-    colour : whether frames shall have their ``colour`` as well, which costs about as much again as decoding
+    colour : whether frames shall have their ``colour`` as well, which costs half as much again as decoding
     until_s : stop before this time, s; sound is cut to the sample
     hook : called as ``hook("read", done_s, total_s)``
     threads : threads of the decoder
