@@ -40,6 +40,15 @@ def test_sound_lies_on_its_picture(start_s: float, early_ms: float) -> None:
     assert np.abs(middle_s[heard].mean() - CLICK_S) < 0.005
 
 
+@pytest.mark.parametrize("frames", [5, 6, 15])
+def test_windows_of_any_length_have_one_middle(frames: int) -> None:
+    """Protects the zero of wider networks: the rows of a window lie around its middle, between two frames too."""
+    track = align(IMAGES, TIMES_S, click(0.0), 0.0, 0.0, window_frames=frames, window_rows=4 * frames)
+    middle_s = (np.arange(len(track.bands)) - MARGIN_ROWS - (4 * frames - 1) / 2) / 100 + (frames - 1) / 2 / 25
+    heard = track.bands.astype(np.float32).max(1) > np.log(1e-8) + 1
+    assert abs(middle_s[heard].mean() - CLICK_S) < 0.005
+
+
 def test_rows_are_those_of_the_right_sample() -> None:
     """Protects against rounding: bands equal those of samples that were cut by hand."""
     samples = toy.stored(3, frames=60).samples

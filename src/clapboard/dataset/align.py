@@ -101,7 +101,7 @@ def align(
     if windows < 1:
         raise UsageError(f"{file or 'a track'}: {len(images)} frames are fewer than one window of {window_frames}")
     # Frames filled from the nearest in time jitter about the grid: their mean fixes the track's place.
-    first_window_s = float(np.mean(time_s - np.arange(len(time_s)) / PICTURE_HZ)) + (window_frames // 2) / PICTURE_HZ
+    first_window_s = float(np.mean(time_s - np.arange(len(time_s)) / PICTURE_HZ)) + (window_frames - 1) / 2 / PICTURE_HZ
     middle_of_rows_s = (window_rows - 1) / 2 / FEATURE_HZ + made.row_samples / 2 / SAMPLE_RATE_HZ
     begin_s = first_window_s - offset_ms / 1000 - middle_of_rows_s - MARGIN_ROWS / FEATURE_HZ
     lead = made.lead_rows * SAMPLES_PER_ROW

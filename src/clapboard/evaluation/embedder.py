@@ -89,7 +89,7 @@ def see(embedder: Embedder, images: NDArray[np.uint8]) -> Embeddings:
 
 def hear(embedder: Embedder, clip: Aligned) -> Embeddings:
     """Sound embeddings of an aligned track every 10 ms, on the clock of `see`."""
-    first_s = (clip.window_frames // 2) / PICTURE_HZ - ((clip.window_rows - 1) / 2 + MARGIN_ROWS) / FEATURE_HZ
+    first_s = (clip.window_frames - 1) / 2 / PICTURE_HZ - ((clip.window_rows - 1) / 2 + MARGIN_ROWS) / FEATURE_HZ
     rows = KINDS[clip.kind].finish(Features(clip.bands, clip.valid, first_s))
     return embedder.embed_sound(rows, clip.valid, first_s)
 
