@@ -117,6 +117,21 @@ def test_refining_needs_something_to_compare_with(spoiled: Spoiled) -> None:
         decide(measure(KnowsToys(), alone), alone)
 
 
+def test_a_clip_that_cannot_be_measured_spoils_no_other(spoiled: Spoiled) -> None:
+    """Protects the rest of a corpus: clips in which nothing could be measured go, and no other."""
+    found, nothing = spoiled.found, np.arange(40) % 5 == 4
+    error, at_label, terms = (np.array(a) for a in (found.error_ms, found.at_label, found.terms))
+    error[nothing] = at_label[nothing] = np.nan
+    terms[nothing] = 0.0  # as `clapboard.sync.trust.terms` says it
+    made = decide(dataclasses.replace(found, error_ms=error, at_label=at_label, terms=terms), spoiled.clips)
+    assert not made.kept[nothing].any()
+    assert made.kept[(spoiled.done != 1) & ~nothing].mean() > 0.9
+    assert {made.reasons[i] for i in np.flatnonzero(nothing)} == {"no match"}
+    silent = dataclasses.replace(found, foreign_terms=np.zeros((3, found.terms.shape[1])))
+    with pytest.raises(UsageError, match="what a wrong sound looks like"):
+        decide(dataclasses.replace(silent, foreign_at_label=np.full(3, np.nan)), spoiled.clips)
+
+
 def test_nobody_measures_himself(toy_clips: Callable[..., list[Aligned]]) -> None:
     """Protects honest offsets: speakers stay whole, one who is most of a corpus is split, folds are of one size."""
     clips = [dataclasses.replace(c, speaker=str(n % 7)) for n, c in enumerate(toy_clips(42))]
@@ -174,6 +189,28 @@ def test_the_whole_round_on_disk(tmp_path: Path, toy_dataset: Callable[..., Path
     assert "clips with somebody else's sound" in "\n".join(said)
     with pytest.raises(UsageError, match="there already"):
         rounds.refine(recipe, [data], tmp_path / "run", device="cpu")
+
+
+def test_a_third_round_keeps_what_the_second_dropped(tmp_path: Path, toy_dataset: Callable[..., Path]) -> None:
+    """Protects the table: what an earlier one says of clips not measured now stays, or they come back."""
+    recipe = Recipe(steps=1, network_options={"width": 8, "sound_width": 8}, batch=Batch(frames=96))
+    data, earlier = toy_dataset(tmp_path / "data", 6), tmp_path / "earlier.csv"
+    earlier.write_text("file,offset_ms,usable\n0.mp4,0,drop\n1.mp4,40,yes\nelsewhere.mp4,-30,yes\n")
+    out, made = rounds.refine(
+        recipe, [data], tmp_path / "run", offsets=earlier, device="cpu", say=lambda line: None, rule="paper"
+    )
+    found = read_offsets(out)
+    assert np.isnan(found["0.mp4"])
+    assert found["elsewhere.mp4"] == -30
+    assert found["1.mp4"] == 40 or not made.kept[0]
+    assert len(found) == 7
+
+
+def test_the_model_that_measures_must_fit_the_clips(tmp_path: Path, toy_dataset: Callable[..., Path]) -> None:
+    """Protects --model: clips are made for the recipe's network, and a model that takes others is refused in words."""
+    recipe = Recipe(steps=1, network_options={"context_frames": 15})
+    with pytest.raises(UsageError, match=r"clapboard-s takes .* give the recipe"):
+        rounds.refine(recipe, [toy_dataset(tmp_path / "data", 2)], tmp_path / "run", model="clapboard-s", device="cpu")
 
 
 def test_what_is_said_names_every_corpus(spoiled: Spoiled) -> None:

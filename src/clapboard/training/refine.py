@@ -143,8 +143,10 @@ def decide(
     else:
         score, foreign = _log_odds(found)
     foreign = foreign[np.isfinite(foreign)]
+    if not len(foreign):
+        raise UsageError("no clip could be measured with another one's sound, to see what a wrong sound looks like")
     threshold = float(np.quantile(foreign, 1 - foreign_pass))
-    matches = np.isfinite(score) & (score > threshold)
+    matches = np.isfinite(score) & np.isfinite(found.error_ms) & (score > threshold)
     if rule == "paper":
         reasons = tuple("" if good else "distant at its label" for good in matches)
         return Decisions(score, foreign, threshold, np.zeros(len(score)), reasons)
@@ -162,13 +164,18 @@ def decide(
 
 
 def _log_odds(found: Measured) -> tuple[F64, F64]:
-    """Log-odds that a clip has its own sound, fitted to these clips with own and with foreign sound."""
+    """Log-odds that a clip has its own sound, fitted to these clips with own and with foreign sound.
+
+    NaN where nothing could be measured: terms that are all 0 would pass for a perfect match.
+    """
     x = np.concatenate([found.terms, found.foreign_terms])
-    centre, spread = x.mean(0), x.std(0) + 1e-9
-    x = np.hstack([(x - centre) / spread, np.ones((len(x), 1))])
     y = np.concatenate([np.ones(len(found.terms)), np.zeros(len(found.foreign_terms))])
-    weight = np.where(y > 0, 1 / max(y.sum(), 1), 1 / max((1 - y).sum(), 1)) * len(y) / 2
-    odds = x @ logistic(x, y, weight)
+    known, odds = x.any(1), np.full(len(x), np.nan)
+    if known.any():
+        x, y = x[known], y[known]
+        x = np.hstack([(x - x.mean(0)) / (x.std(0) + 1e-9), np.ones((len(x), 1))])
+        weight = np.where(y > 0, 1 / max(y.sum(), 1), 1 / max((1 - y).sum(), 1)) * len(y) / 2
+        odds[known] = x @ logistic(x, y, weight)
     return odds[: len(found.terms)], odds[len(found.terms) :]
 
 

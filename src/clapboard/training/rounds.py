@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import torch
 
-from clapboard.dataset.align import Aligned, write_offsets
+from clapboard.dataset.align import Aligned, read_offsets, write_offsets
 from clapboard.errors import UsageError
-from clapboard.models.session import load_model
+from clapboard.models.session import SyncModel, load_model
 from clapboard.training.embedder import TorchEmbedder
 from clapboard.training.folds import folds
 from clapboard.training.loop import fit
@@ -28,6 +28,7 @@ from clapboard.training.refine import (
 )
 from clapboard.training.run import Place, pick_device
 from clapboard.training.work import load_clips
+from clapboard.vision.views import VIEWS
 
 
 def measure_in_folds(
@@ -90,7 +91,7 @@ def refine(
     ----------
     recipe, data, offsets, changes, device, workers, threads : as for `clapboard.training.work.train`
     folder : for the networks of the folds, and ``offsets.csv``: file, offset_ms, usable (yes or drop), moved_ms, score
-        and reason
+        and reason. What ``offsets`` says of clips that are not measured now, since it drops them, stays as it is
     model : bundled name or JSON of a model that measures all clips instead; it should not have learned from them
     count : number of folds
     rule, zero, foreign_pass, farthest_ms : see `clapboard.training.refine.decide`
@@ -111,7 +112,7 @@ def refine(
     chosen = Recipe.read(recipe, changes or {}) if isinstance(recipe, Path) else recipe
     clips = load_clips(chosen, data, offsets)
     if model is not None:
-        found = measure(load_model(model, threads=threads), clips, reach_ms / 1000, chosen.seed)
+        found = measure(_fitting(model, clips, threads), clips, reach_ms / 1000, chosen.seed)
     else:
         found = measure_in_folds(
             chosen, clips, folder, count=count, reach_s=reach_ms / 1000,
@@ -120,8 +121,36 @@ def refine(
     made = decide(found, clips, rule=rule, zero=zero, foreign_pass=foreign_pass, farthest_ms=farthest_ms)
     say(describe(clips, made))
     folder.mkdir(parents=True, exist_ok=True)
-    write_offsets(out, rows_of(clips, made), ("moved_ms", "score", "reason"))
+    rows = [*rows_of(clips, made), *_kept_rows(clips, read_offsets(offsets) if offsets else {})]
+    write_offsets(out, rows, ("moved_ms", "score", "reason"))
     return out, made
+
+
+def _fitting(model: str, clips: Sequence[Aligned], threads: int) -> SyncModel:
+    """The model, if it hears and sees the clips as the recipe's network does."""
+    found = load_model(model, threads=threads)
+    spec = found.spec
+    takes = (VIEWS[spec.view].px, VIEWS[spec.view].colour, spec.sound, spec.window_frames, spec.window_rows)
+    for clip in clips[:1]:
+        given = (clip.images.shape[1], clip.images.ndim == 4, clip.kind, clip.window_frames, clip.window_rows)
+        if takes != given:
+            raise UsageError(
+                f"{spec.name} takes {spec.view} and {spec.sound} in windows of {spec.window_frames} frames, which the "
+                "recipe's network does not; give the recipe of a network that takes the same"
+            )
+    return found
+
+
+def _kept_rows(clips: Sequence[Aligned], earlier: Mapping[str, float]) -> list[tuple[str | float, ...]]:
+    """Rows of an earlier table for what is not measured now."""
+    measured = {name for c in clips for name in (c.file, c.id)}
+    return [
+        (name, 0.0, "drop", 0.0, float("nan"), "dropped before")
+        if np.isnan(offset_ms)
+        else (name, offset_ms, "yes", 0.0, float("nan"), "not measured")
+        for name, offset_ms in earlier.items()
+        if name not in measured
+    ]
 
 
 def rows_of(clips: Sequence[Aligned], made: Decisions) -> list[tuple[str | float, ...]]:
