@@ -6,6 +6,7 @@ that the author left to the defaults.
 
 import dataclasses
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,9 +14,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from clapboard.dataset.align import MARGIN_ROWS
 from clapboard.errors import UsageError
+from clapboard.timebase import ROWS_PER_FRAME
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+LEAST_CHUNK = 6
+"""Frames that two windows of five need."""
+MOST_EXTRA = MARGIN_ROWS // ROWS_PER_FRAME
+"""Positions of sound that are kept before a clip and after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +165,13 @@ class Recipe:
         """
         wrong = [
             (self.steps < 1, f"steps must be at least 1, not {self.steps}"),
-            (self.batch.frames < 1 or self.batch.chunk < 6, "batch.frames and batch.chunk (6 or more) are too small"),
-            (self.batch.extra < 0, "batch.extra cannot be negative"),
+            (self.seed < 0, f"seed must be from 0 on, not {self.seed}"),
+            (self.batch.frames < 1, "batch.frames must be at least 1"),
+            (
+                min(self.batch.chunk, *self.batch.chunk_frames.values(), self.batch.chunk) < LEAST_CHUNK,
+                f"batch.chunk and chunk_frames ({LEAST_CHUNK} or more) are too small",
+            ),
+            (not 0 <= self.batch.extra <= MOST_EXTRA, f"batch.extra must be from 0 to {MOST_EXTRA}"),
             (not 0 <= self.held_out.share < 1, "held_out.share is a part, 0 to below 1"),
             (self.held_out.every < 1, "held_out.every must be at least 1"),
             (not 0 <= self.optimiser.average < 1, "optimiser.average must be from 0 to below 1"),
@@ -225,6 +237,8 @@ def _as(hint: Any, value: Any, name: str) -> Any:
         inner = get_args(hint)[1]
         return value if inner is Any else {k: _as(inner, v, f"{name}.{k}") for k, v in value.items()}
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise UsageError(f"recipe: {name} must be a finite number, not {value}")
         return float(value)
     if hint in (int, str) and type(value) is hint:
         return value
