@@ -125,6 +125,48 @@ def test_held_out_people_are_not_learned_from(toy_clips: Clips) -> None:
         held_out(clips, dataclasses.replace(SMALL, held_out=HeldOut(speakers=("nobody",))))
 
 
+def test_a_share_leaves_somebody_to_learn_from(toy_clips: Clips) -> None:
+    """Protects held_out.share: one speaker is never held out whole, and of four or more two are: calibration needs
+    somebody else's voice.
+    """
+    clips, most = toy_clips(9), dataclasses.replace(SMALL, held_out=HeldOut(share=0.9))
+    alone = [dataclasses.replace(c, speaker="same") for c in clips]
+    assert held_out(alone, most) == (alone, [])
+    assert len({c.speaker for c in held_out(clips, most)[1]}) == 2
+    five = [dataclasses.replace(c, speaker=str(n % 5)) for n, c in enumerate(clips)]
+    few = dataclasses.replace(SMALL, held_out=HeldOut(share=0.1))
+    assert len({c.speaker for c in held_out(five, few)[1]}) == 2
+
+
+def test_who_was_held_out_is_never_learned_from(tmp_path: Path, toy_clips: Clips) -> None:
+    """Protects honest figures: a run whose data changed goes on only where it learns from nobody that it held out."""
+    recipe = dataclasses.replace(SMALL, steps=2, held_out=HeldOut(share=0.3, every=1))
+    clips = toy_clips(6)
+    fit(recipe, clips, tmp_path, place=Place(), say=silent)
+    fit(recipe, clips[:-1], tmp_path, place=Place(), say=silent)
+    other = [dataclasses.replace(c, speaker=f"new {n}") for n, c in enumerate(clips)]
+    with pytest.raises(UsageError, match="held out"):
+        fit(recipe, other, tmp_path, place=Place(), say=silent)
+
+
+def test_curves_hold_every_step_once(tmp_path: Path, toy_clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects curves.csv: what a run did after its last checkpoint is done, and written, again."""
+    monkeypatch.setattr("clapboard.training.loop.SAY_EVERY", 1)
+    clips = toy_clips(6)
+    interrupted(SMALL, clips, tmp_path, after=5)
+    fit(SMALL, clips, tmp_path, place=Place(), say=silent)
+    with (tmp_path / "curves.csv").open(newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_chunks_must_hold_windows(toy_clips: Clips) -> None:
+    """Protects against a traceback: chunks that are shorter than the network's window are refused in words."""
+    wide = dataclasses.replace(SMALL, network_options={"context_frames": 15}, batch=Batch(chunk=12))
+    inputs = build("clapboard-s", {"context_frames": 15}).inputs
+    with pytest.raises(UsageError, match=r"batch.chunk .* at least 16"):
+        Batches(toy_clips(3), inputs, wide, KINDS["log-mel-40"], wide.augmentation)
+
+
 def test_a_run_keeps_its_recipe(tmp_path: Path, toy_clips: Clips) -> None:
     """Protects resume: a folder goes on with its own recipe and refuses another; so does a damaged checkpoint."""
     short, clips = dataclasses.replace(SMALL, steps=1), toy_clips(6)

@@ -14,6 +14,7 @@ from clapboard.evaluation.calibrate import FOREIGN_VOICES, LENGTHS_S, Answers, d
 from clapboard.evaluation.pieces import own_and_foreign, table
 from clapboard.models.spec import Calibration
 from clapboard.training.embedder import TorchEmbedder
+from clapboard.training.loop import kept_held_out, name_of
 from clapboard.training.pretrained import from_pretrained
 from clapboard.training.recipe import Recipe
 from clapboard.training.sampling import held_out
@@ -47,7 +48,9 @@ def calibrate_runs(
         if not (run / "recipe.toml").is_file():
             raise UsageError(f"{run}: is no folder of clapboard train (it has no recipe.toml); give one")
         recipe = Recipe.read(run / "recipe.toml")
-        _, held = held_out(load_clips(recipe, data, offsets), recipe)
+        clips, kept = load_clips(recipe, data, offsets), kept_held_out(run)
+        # What the run wrote down: of other data a share of the speakers would be others, whom it learned from.
+        held = held_out(clips, recipe)[1] if kept is None else [c for c in clips if name_of(c) in kept]
         held = [c for c in held if known is None or c.file in known or c.id in known]
         if not held:
             raise UsageError(f"{run}: held nobody out whose offset is known; it cannot say how sure it may be")

@@ -1,10 +1,12 @@
 """From a recipe and data sets to a trained, exported model: the loop, its checkpoints and its curves.
 
-In the folder of a run lie ``recipe.toml`` (in full), ``curves.csv``, ``last.pt`` (to go on from), ``best.pt`` (where
-held-out people decide), ``weights.pt`` (the result) and ``model/`` (the result for `clapboard check --model`).
+In the folder of a run lie ``recipe.toml`` (in full), ``held_out.json`` (what is not learned from),
+``curves.csv``, ``last.pt`` (to go on from), ``best.pt`` (where held-out people decide), ``weights.pt`` (the result) and
+``model/`` (the result for `clapboard check --model`).
 """
 
 import csv
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,24 @@ from clapboard.training.sampling import Batches, held_out, stream
 SAY_EVERY = 50
 """Steps between two lines of progress."""
 CURVES = ("step", "loss", "learning_rate", "scale", "frames_per_s", "cpu_s", "held_out_loss", "held_out_accuracy")
+
+
+HELD_OUT = "held_out.json"
+"""What a run holds out, by `name_of`."""
+
+
+def name_of(clip: Aligned) -> str:
+    """What a clip is called in that list: who speaks in it may be called otherwise another time."""
+    return f"{clip.corpus}/{clip.file}"
+
+
+def kept_held_out(folder: Path) -> set[str] | None:
+    """What the run in a folder holds out, by `name_of`; None where it has not begun."""
+    path = folder / HELD_OUT
+    try:
+        return set(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{path}: is no list of what was held out ({error}); give another folder") from None
 
 
 @dataclass(slots=True)
@@ -66,6 +86,32 @@ class Loop:
         self._judge = Judge(self.held, self.run.net, recipe, kind) if self.held and place.first else None
         self._best = _Best()
         self._losses: list[float] = []
+        self._keep_held_out()
+
+    def _keep_held_out(self) -> None:
+        """Write down what is held out, or see that nothing of that is learned from, should the data have changed.
+
+        A share of the speakers is drawn from those that there are: with other data these are others.
+        """
+        kept = kept_held_out(self._folder)
+        if kept is None:
+            if self._place.first:
+                names = sorted({name_of(clip) for clip in self.held})
+                (self._folder / HELD_OUT).write_text(json.dumps(names, indent=0), encoding="utf-8")
+        elif kept & {name_of(clip) for clip in self.learn}:
+            raise UsageError(
+                f"{self._folder} held out people that it would learn from with these data; give the data it began with"
+            )
+
+    def _forget_lines(self) -> None:
+        """Take lines out of the curves whose steps are done again: those after the checkpoint."""
+        path = self._folder / "curves.csv"
+        if not (self._place.first and path.exists()):
+            return
+        head, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text(
+            head + "".join(line for line in lines if int(line.split(",")[0]) <= self.run.step), encoding="utf-8"
+        )
 
     def __call__(self, workers: int = 0) -> None:
         """Run to the end, or to the early stop; a checkpoint at every check."""
@@ -77,6 +123,7 @@ class Loop:
             more = run.restore(last)
             self._best, stopped = _Best(*more["best"]), bool(more["stopped"])
             self._say(f"going on from step {run.step}")
+        self._forget_lines()
         world = self._place.world
         numbers = range(run.step * world + self._place.rank, recipe.steps * world, world)
         began_s, begun_cpu_s = time.monotonic(), time.process_time()
@@ -125,13 +172,13 @@ class Loop:
 
     def _record(self, seconds: float, cpu_s: float, score: Score | None) -> None:
         """One line on the terminal and one in the curves."""
+        losses, self._losses = self._losses, []
         if not self._place.first:
             return
-        run, count = self.run, len(self._losses)
+        run, count = self.run, len(losses)
         rate = count * self._recipe.batch.frames * self._place.world / max(seconds, 1e-9)
-        loss, scale = float(np.mean(self._losses)), float(run.net.log_scale.detach().exp())
+        loss, scale = float(np.mean(losses)), float(run.net.scale().detach())
         left_min = (self._recipe.steps - run.step) * seconds / max(count, 1) / 60
-        self._losses = []
         self._say(
             f"step {run.step} of {self._recipe.steps}: loss {loss:.3f}, {rate:.0f} frames/s, {left_min:.0f} min left"
             + (f"; {score.in_words()}" if score else "")

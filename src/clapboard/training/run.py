@@ -205,7 +205,8 @@ class Run:
         UsageError : the file is not a checkpoint of this recipe
         """
         try:
-            state = torch.load(path, weights_only=True, map_location=self.place.device)
+            # By way of the CPU: each part copies what belongs on a GPU, and AdamW's counts stay here, as in a new run.
+            state = torch.load(path, weights_only=True, map_location="cpu")
             for name, thing in self._parts().items():
                 thing.load_state_dict(state[name])
             self.step = state["step"]

@@ -59,10 +59,12 @@ def held_out(clips: Sequence[Aligned], recipe: Recipe) -> tuple[list[Aligned], l
 
 
 def _share(speakers: Sequence[str], share: float) -> set[str]:
-    """A part of the speakers, the same whatever the order of the files: drawn by a fixed seed from sorted names."""
-    count = round(share * len(speakers))
-    if share and len(speakers) > 1:
-        count = min(max(count, 1), len(speakers) - 1)
+    """A part of the speakers, the same whatever the order of the files: drawn by a fixed seed from sorted names.
+
+    Somebody is always left to learn from. Of four or more at least two are drawn: calibration needs another's voice.
+    """
+    least = 2 if len(speakers) > 3 else 1
+    count = min(max(round(share * len(speakers)), least), len(speakers) - 1) if share and speakers else 0
     picked = np.random.default_rng(0).permutation(len(speakers))[:count]
     return {speakers[i] for i in picked}
 
@@ -89,6 +91,12 @@ class Batches(Dataset[Drawn]):
         for clip in clips:
             self._corpora.setdefault(clip.corpus, {}).setdefault(clip.speaker, []).append(clip)
         self._names, self._chances = self._weigh(recipe.batch.weights)
+        shortest = min(recipe.batch.chunk_frames.get(name, recipe.batch.chunk) for name in self._names)
+        if shortest <= inputs.window_frames:
+            raise UsageError(
+                f"recipe: batch.chunk (or chunk_frames) must be at least {inputs.window_frames + 1} for windows of "
+                f"{inputs.window_frames} frames, not {shortest}"
+            )
 
     def _weigh(self, weights: Mapping[str, float]) -> tuple[list[str], np.ndarray]:
         """Corpora and how often each is drawn."""
@@ -120,7 +128,7 @@ class Batches(Dataset[Drawn]):
             pool = speakers[names[rng.integers(len(names))]]
             lengths = np.array([len(c.images) for c in pool], np.float64)
             picked.append(pool[rng.choice(len(pool), p=lengths / lengths.sum())])
-        return picked, min(frames, *(len(c.images) for c in picked), frames)
+        return picked, min([frames, *(len(c.images) for c in picked)])
 
     def _cut(self, picked: Sequence[Aligned], frames: int, rng: np.random.Generator) -> Drawn:
         """A chunk of each clip, its sound changed and finished."""

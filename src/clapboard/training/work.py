@@ -105,7 +105,10 @@ def calibrated(net: TwoStream, loop: Loop, say: Callable[[str], None]) -> Calibr
         return None
     own, foreign = own_and_foreign(TorchEmbedder(net), loop.held, LENGTHS_S, FOREIGN_VOICES)
     if min(len(own), len(foreign)) < LEAST_PIECES:
-        say(f"not calibrated: {len(own)} pieces of held-out people, {LEAST_PIECES} are needed; hold out more of them")
+        say(
+            f"not calibrated: of held-out people there are {len(own)} pieces of speech, and {len(foreign)} with the "
+            f"voice of another of them; {LEAST_PIECES} of each are needed; hold out more people"
+        )
         return None
     say(f"held out: {table(own)}")
     try:
