@@ -84,8 +84,9 @@ def test_spoiled_clips_are_found(spoiled: Spoiled) -> None:
     """Protects the second round: foreign sound is dropped, shifted sound moved back, the rest left alone."""
     clips, done, early, found = spoiled
     made = decide(found, clips)
-    assert (~made.kept[done == 1]).mean() > 0.8
+    assert (~made.kept[done == 1]).mean() > 0.7
     assert made.kept[done != 1].mean() > 0.9
+    assert 0.1 < made.wrong < 0.35, "a fifth"
     moved = made.moved_ms[made.kept & (done == 2)]
     np.testing.assert_allclose(moved, early[made.kept & (done == 2)], atol=25)
     assert np.abs(made.moved_ms[made.kept & (done != 2) & (done != 1)]).max() <= 25

@@ -37,10 +37,10 @@ def refine(
     farthest_ms: Annotated[
         float, typer.Option("--farthest-ms", metavar="MS", min=20, max=2000, help="Clips farther off are dropped.")
     ] = 300.0,
-    foreign_pass: Annotated[
+    drop_above: Annotated[
         float,
-        typer.Option("--foreign-pass", metavar="PART", min=0.001, max=0.5, help="Part of wrong sounds that may pass."),
-    ] = 0.05,
+        typer.Option("--drop-above", metavar="P", min=0.01, max=0.99, help="Drop likelier wrong sounds than this."),
+    ] = 0.5,
     settings: ChangeOption = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
@@ -71,7 +71,7 @@ def refine(
         rule="paper" if paper else "offset",
         zero="model" if model else "corpus",
         reach_ms=reach_ms,
-        foreign_pass=foreign_pass,
+        drop_above=drop_above,
         farthest_ms=farthest_ms,
         changes=changes,
         device=device,

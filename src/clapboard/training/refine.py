@@ -31,8 +31,10 @@ REACH_S = 0.4
 """Search range: clips of one word hold no more."""
 FARTHEST_MS = 300.0
 """A clip that seems to be farther off is dropped: near the end of the search a dip may lie beyond it."""
-FOREIGN_PASS = 0.05
-"""This part of clips with somebody else's sound may pass as matching: it sets the threshold."""
+DROP_ABOVE = 0.5
+"""A clip is dropped when it is likelier than this that its sound is somebody else's."""
+LOW_SCORES = 0.3
+"""Clips that match would rarely score in this lowest part of wrong sounds: how many do says how many are wrong."""
 MOVE_MS = 10.0
 """Clips that are nearer than this to their place stay where they are: that is what two networks differ by."""
 
@@ -96,13 +98,15 @@ def _terms(of: Sequence[tuple[Offset, float]]) -> F64:
 class Decisions:
     """What becomes of N clips.
 
-    ``score`` (N,) higher where sound and picture match: log-odds against somebody else's sound, or minus the distance;
-    ``threshold`` what is dropped lies below; ``moved_ms`` (N,) what the offset of a clip grows by; ``kept`` (N,) bool;
+    ``score`` (N,) log-odds against somebody else's sound; ``foreign_score`` (M,) those of somebody else's sound;
+    ``wrong`` the part of clips that seem to have a wrong sound; ``threshold`` what is dropped lies below; ``moved_ms``
+    (N,) what the offset of a clip grows by; ``kept`` (N,) bool;
     ``reasons`` (N,) why a clip is dropped, "" where it is not.
     """
 
     score: F64
     foreign_score: F64
+    wrong: float
     threshold: float
     moved_ms: F64
     reasons: tuple[str, ...]
@@ -119,10 +123,14 @@ def decide(
     *,
     rule: Literal["offset", "paper"] = "offset",
     zero: Literal["corpus", "model"] = "corpus",
-    foreign_pass: float = FOREIGN_PASS,
+    drop_above: float = DROP_ABOVE,
     farthest_ms: float = FARTHEST_MS,
 ) -> Decisions:
     """Decide about every clip.
+
+    Clips are a mixture of right and wrong ones, and the same networks show how wrong ones score: so the probability
+    that a clip is wrong follows from its score, the local false discovery rate [2]_. A fixed distance would drop half of
+    a good set where the networks are weak, and too little where they are strong.
 
     Parameters
     ----------
@@ -130,26 +138,34 @@ def decide(
         moves the rest onto its own offset
     zero : ``corpus`` leaves the median of every corpus where it is, since networks that learned from a corpus know its
         constant from its look; ``model`` takes the networks' word, for models that never saw the corpus
-    foreign_pass : which part of clips with somebody else's sound may pass
+    drop_above : probability of a wrong sound above which a clip is dropped
 
     Raises
     ------
     UsageError : there are no two clips of one corpus, so that nothing says what a wrong sound looks like
+
+    References
+    ----------
+    .. [2] B. Efron, R. Tibshirani, J. D. Storey, V. Tusher, "Empirical Bayes analysis of a microarray experiment",
+       Journal of the American Statistical Association 96, 2001.
     """
     if not len(found.foreign_at_label):
         raise UsageError("refining needs at least two clips of one corpus, to see what a wrong sound looks like")
     if rule == "paper":
-        score, foreign = -found.at_label, -found.foreign_at_label
+        score, foreign = _log_odds(found.at_label[:, None], found.foreign_at_label[:, None])
     else:
-        score, foreign = _log_odds(found)
+        score, foreign = _log_odds(found.terms, found.foreign_terms)
     foreign = foreign[np.isfinite(foreign)]
     if not len(foreign):
         raise UsageError("no clip could be measured with another one's sound, to see what a wrong sound looks like")
-    threshold = float(np.quantile(foreign, 1 - foreign_pass))
+    # Own sounds against foreign ones: exp(score) = density of the clips / density of wrong ones.
+    low = float(np.quantile(foreign, LOW_SCORES))
+    wrong = min(float(np.mean(score[np.isfinite(score)] <= low)) / LOW_SCORES, 1.0)
+    threshold = float(np.log(max(wrong, 1e-6) / drop_above))
     matches = np.isfinite(score) & np.isfinite(found.error_ms) & (score > threshold)
     if rule == "paper":
         reasons = tuple("" if good else "distant at its label" for good in matches)
-        return Decisions(score, foreign, threshold, np.zeros(len(score)), reasons)
+        return Decisions(score, foreign, wrong, threshold, np.zeros(len(score)), reasons)
     moved = found.error_ms.copy()
     if zero == "corpus":
         corpora = np.array([c.corpus for c in clips])
@@ -160,23 +176,23 @@ def decide(
     reasons = tuple("no match" if not m else "too far off" if f else "" for m, f in zip(matches, far, strict=True))
     kept = np.array([not reason for reason in reasons])
     moved = np.where(kept & (np.abs(moved) > MOVE_MS), moved, 0.0)
-    return Decisions(score, foreign, threshold, moved, reasons)
+    return Decisions(score, foreign, wrong, threshold, moved, reasons)
 
 
-def _log_odds(found: Measured) -> tuple[F64, F64]:
-    """Log-odds that a clip has its own sound, fitted to these clips with own and with foreign sound.
+def _log_odds(own: F64, foreign: F64) -> tuple[F64, F64]:
+    """Log-odds that clips (N, F) are not like those with foreign sound (M, F), fitted to both, each counting half.
 
     NaN where nothing could be measured: terms that are all 0 would pass for a perfect match.
     """
-    x = np.concatenate([found.terms, found.foreign_terms])
-    y = np.concatenate([np.ones(len(found.terms)), np.zeros(len(found.foreign_terms))])
-    known, odds = x.any(1), np.full(len(x), np.nan)
+    x = np.concatenate([own, foreign])
+    y = np.concatenate([np.ones(len(own)), np.zeros(len(foreign))])
+    known, odds = x.any(1) & np.isfinite(x).all(1), np.full(len(x), np.nan)
     if known.any():
         x, y = x[known], y[known]
         x = np.hstack([(x - x.mean(0)) / (x.std(0) + 1e-9), np.ones((len(x), 1))])
         weight = np.where(y > 0, 1 / max(y.sum(), 1), 1 / max((1 - y).sum(), 1)) * len(y) / 2
         odds[known] = x @ logistic(x, y, weight)
-    return odds[: len(found.terms)], odds[len(found.terms) :]
+    return odds[: len(own)], odds[len(own) :]
 
 
 def histogram(values: F64, edges: Sequence[float], unit: str, width: int = 40) -> str:
@@ -204,8 +220,8 @@ def describe(clips: Sequence[Aligned], made: Decisions) -> str:
     low, high = np.quantile(np.concatenate([finite, made.foreign_score]), [0.005, 0.995])
     edges = np.linspace(float(low), float(high), 17)
     lines += [
-        f"\nscores; dropped below {made.threshold:.2f}, which {np.mean(made.foreign_score > made.threshold):.0%} of "
-        "clips with somebody else's sound would pass",
+        f"\n{made.wrong:.0%} of the clips seem to have a wrong sound; scores (log-odds), dropped below "
+        f"{made.threshold:.2f}, which {np.mean(made.foreign_score > made.threshold):.0%} of wrong sounds pass",
         histogram(made.score, edges.tolist(), ""),
         "\nthe same clips with somebody else's sound",
         histogram(made.foreign_score, edges.tolist(), ""),

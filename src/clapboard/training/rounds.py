@@ -17,8 +17,8 @@ from clapboard.training.folds import folds
 from clapboard.training.loop import fit
 from clapboard.training.recipe import HeldOut, Recipe
 from clapboard.training.refine import (
+    DROP_ABOVE,
     FARTHEST_MS,
-    FOREIGN_PASS,
     REACH_S,
     Decisions,
     Measured,
@@ -77,7 +77,7 @@ def refine(
     rule: Literal["offset", "paper"] = "offset",
     zero: Literal["corpus", "model"] = "corpus",
     reach_ms: float = 1000 * REACH_S,
-    foreign_pass: float = FOREIGN_PASS,
+    drop_above: float = DROP_ABOVE,
     farthest_ms: float = FARTHEST_MS,
     changes: Mapping[str, str] | None = None,
     device: str = "auto",
@@ -94,7 +94,7 @@ def refine(
         and reason. What ``offsets`` says of clips that are not measured now, since it drops them, stays as it is
     model : bundled name or JSON of a model that measures all clips instead; it should not have learned from them
     count : number of folds
-    rule, zero, foreign_pass, farthest_ms : see `clapboard.training.refine.decide`
+    rule, zero, drop_above, farthest_ms : see `clapboard.training.refine.decide`
 
     Returns
     -------
@@ -118,7 +118,7 @@ def refine(
             chosen, clips, folder, count=count, reach_s=reach_ms / 1000,
             device=pick_device(device), workers=workers, say=say,
         )  # fmt: skip
-    made = decide(found, clips, rule=rule, zero=zero, foreign_pass=foreign_pass, farthest_ms=farthest_ms)
+    made = decide(found, clips, rule=rule, zero=zero, drop_above=drop_above, farthest_ms=farthest_ms)
     say(describe(clips, made))
     folder.mkdir(parents=True, exist_ok=True)
     rows = [*rows_of(clips, made), *_kept_rows(clips, read_offsets(offsets) if offsets else {})]
