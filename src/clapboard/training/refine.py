@@ -129,8 +129,8 @@ def decide(
     """Decide about every clip.
 
     Clips are a mixture of right and wrong ones, and the same networks show how wrong ones score: so the probability
-    that a clip is wrong follows from its score, the local false discovery rate [2]_. A fixed distance would drop half of
-    a good set where the networks are weak, and too little where they are strong.
+    that a clip is wrong follows from its score, the local false discovery rate [2]_. A fixed distance would drop half
+    of a good set where the networks are weak, and too little where they are strong.
 
     Parameters
     ----------
