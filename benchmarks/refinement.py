@@ -1,6 +1,6 @@
 """Does the second round find spoiled clips, and what does it gain? An experiment with known damage.
 
-    python benchmarks/refinement.py RECIPE --data DATASET... --run FOLDER [--offsets CSV] [--train] [--json FILE]
+    python benchmarks/refinement.py RECIPE --data DATASET... --run FOLDER [--offsets CSV] [--train STEPS] [--json FILE]
 
 A fifth of the clips get the sound of another clip of their corpus, a fifth are shifted by 200 ms, half of these each
 way. `clapboard refine` measures all of them in two folds, and what it drops or moves by 100 ms or more counts as found.
@@ -64,6 +64,7 @@ def spoil(clips: list[Aligned], rng: np.random.Generator) -> tuple[list[Aligned]
         elif kind == 2:
             found.append(shifted(clip, SHIFT_MS * float(rng.choice([-1, 1]))))
         else:
+            done[index] = 0
             found.append(clip)
     return found, done
 
@@ -85,7 +86,7 @@ def main() -> int:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--offsets", type=Path)
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
-    parser.add_argument("--train", action="store_true", help="train on spoiled, refined and unspoiled clips too")
+    parser.add_argument("--train", type=int, metavar="STEPS", help="train on spoiled, refined and unspoiled clips too")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -119,6 +120,7 @@ def main() -> int:
     if chosen.train:
         moved = [shifted(c, -m) for c, m in zip(clips, made.moved_ms, strict=True)]
         refined = [c for c, k in zip(moved, made.kept, strict=True) if k]
+        recipe = dataclasses.replace(recipe, steps=chosen.train)
         for name, some in (("spoiled", clips), ("refined", refined), ("unspoiled", clean)):
             loop = fit(recipe, [*some, *held], chosen.run / name, place=Place(), say=say)
             score = Judge(held, loop.run.net, recipe, loop.kind)(loop.run)
