@@ -1,5 +1,6 @@
 """Values that many tests need."""
 
+import signal
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,14 @@ import pytest
 
 from clapboard.values import Clip, Model, Offset, Report, Stream, TrackReport
 from clapboard.verdict import judge, parse_profile
+
+
+def pytest_configure() -> None:
+    """Tests of signals must not depend on who runs them: under ``nohup``, or with ``&``, children would ignore some."""
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture
