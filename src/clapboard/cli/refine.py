@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from clapboard.cli.common import QuietOption, ThreadsOption, guarded
-from clapboard.cli.train import ChangeOption, DataOption, DeviceOption, OffsetsOption, WorkersOption, changes_of
+from clapboard.cli.train import ChangeOption, DataOption, DeviceOption, OffsetsOption, WorkersOption, changes_of, ended
 from clapboard.errors import EXIT_USAGE
 
 
@@ -61,24 +61,27 @@ def refine(
         if not quiet:
             print(line, flush=True)
 
-    made, _ = work(
-        recipe,
-        data,
-        out,
-        offsets=offsets,
-        model=model,
-        count=folds,
-        rule="paper" if paper else "offset",
-        zero="model" if model else "corpus",
-        reach_ms=reach_ms,
-        drop_above=drop_above,
-        farthest_ms=farthest_ms,
-        changes=changes,
-        device=device,
-        workers=workers,
-        threads=threads,
-        say=say,
-    )
+    try:
+        made, _ = work(
+            recipe,
+            data,
+            out,
+            offsets=offsets,
+            model=model,
+            count=folds,
+            rule="paper" if paper else "offset",
+            zero="model" if model else "corpus",
+            reach_ms=reach_ms,
+            drop_above=drop_above,
+            farthest_ms=farthest_ms,
+            changes=changes,
+            device=device,
+            workers=workers,
+            threads=threads,
+            say=say,
+        )
+    except KeyboardInterrupt as stop:
+        return ended(stop, out)
     if not quiet:
         print(f"\nthe offsets are in {made}\n  clapboard train {recipe} --offsets {made} ...")
     sys.stdout.flush()

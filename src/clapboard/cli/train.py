@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from clapboard.cli.common import QuietOption, ThreadsOption, complain, guarded
+from clapboard.cli.common import EXIT_INTERRUPTED, EXIT_SIGNAL, QuietOption, ThreadsOption, complain, guarded
+from clapboard.cli.process import Stopped
 from clapboard.errors import EXIT_USAGE
 
 DataOption = Annotated[
@@ -36,6 +37,15 @@ def changes_of(settings: list[str] | None) -> dict[str, str] | None:
             return None
         found[key.strip()] = value.strip()
     return found
+
+
+def ended(stop: KeyboardInterrupt, out: Path) -> int:
+    """Say what an interrupted command leaves in ``out``; return the exit code."""
+    if any(out.glob("last.pt")) or any(out.glob("fold-*/last.pt")):
+        complain(f"interrupted; the same command again goes on from the last checkpoint in {out}")
+    else:
+        complain("interrupted before the first checkpoint; the same command again begins anew")
+    return EXIT_SIGNAL + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
 
 
 @guarded
@@ -72,18 +82,21 @@ def train(
         if not quiet:
             print(line, flush=True)
 
-    model = work(
-        recipe,
-        data,
-        out,
-        offsets=offsets,
-        changes=changes,
-        device=device,
-        workers=workers,
-        threads=threads,
-        begin_from=begin_from,
-        say=say,
-    )
+    try:
+        model = work(
+            recipe,
+            data,
+            out,
+            offsets=offsets,
+            changes=changes,
+            device=device,
+            workers=workers,
+            threads=threads,
+            begin_from=begin_from,
+            say=say,
+        )
+    except KeyboardInterrupt as stop:
+        return ended(stop, out)
     if model and not quiet:
         print(f"the model is {model}\n  clapboard evaluate {model} DATASET\n  clapboard check --model {model} FILE")
     sys.stdout.flush()
