@@ -213,6 +213,9 @@ def _in_words(path: Path, spec: "ModelSpec") -> Iterator[str]:
         if isinstance(value, dict):
             yield f"  {key}"
             yield from (f"    {inner}: {leaf}" for inner, leaf in _leaves(value))
+        elif isinstance(value, str) and "\n" in value:  # a recipe as it was given
+            yield f"  {key}"
+            yield from (f"    {line}" for line in value.splitlines() if line.strip())
         elif key != "licence":
             yield f"  {key:<13}{value if isinstance(value, str) else json.dumps(value)}"
 

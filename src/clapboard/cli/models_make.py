@@ -1,4 +1,4 @@
-"""``clapboard models export`` and ``import``: models from training runs, and from weights that others published."""
+"""``clapboard models calibrate``, ``export`` and ``import``: models from training runs, and from published weights."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,6 +97,8 @@ def calibrate(
 
     found = calibrate_runs(runs, data, offsets, read_offsets(known) if known else None, say)
     write_calibration(found, out)
+    say(f"the calibration is in {out}")
+    say(f"  clapboard models export RUN -o FOLDER --calibration {out}")
     return 0
 
 
