@@ -22,7 +22,7 @@ from clapboard.training.nets import build  # noqa: E402
 from clapboard.training.recipe import Batch, HeldOut, Optimiser, Recipe  # noqa: E402
 from clapboard.training.run import Place, Run, learning_rate, neighbours  # noqa: E402
 from clapboard.training.sampling import Batches, held_out, stream  # noqa: E402
-from clapboard.training.work import train  # noqa: E402
+from clapboard.training.work import load_clips, train  # noqa: E402
 
 SMALL = Recipe(
     steps=6,
@@ -139,10 +139,11 @@ def test_a_share_leaves_somebody_to_learn_from(toy_clips: Clips) -> None:
 
 
 def test_who_was_held_out_is_never_learned_from(tmp_path: Path, toy_clips: Clips) -> None:
-    """Protects honest figures: a run whose data changed goes on only where it learns from nobody that it held out."""
+    """Protects honest figures: a run whose data changed never learns from somebody that it held out."""
     recipe = dataclasses.replace(SMALL, steps=2, held_out=HeldOut(share=0.3, every=1))
     clips = toy_clips(6)
     fit(recipe, clips, tmp_path, place=Place(), say=silent)
+    (tmp_path / "last.pt").unlink()  # begun again, with others
     fit(recipe, clips[:-1], tmp_path, place=Place(), say=silent)
     other = [dataclasses.replace(c, speaker=f"new {n}") for n, c in enumerate(clips)]
     with pytest.raises(UsageError, match="held out"):
@@ -192,6 +193,25 @@ def test_a_run_can_begin_with_the_weights_of_another(tmp_path: Path, toy_clips: 
     other = dataclasses.replace(SMALL, network_options={"width": 12, "sound_width": 8})
     with pytest.raises(UsageError, match="do not fit"):
         fit(other, clips, tmp_path / "other", place=Place(), begin_from=first, say=silent)
+
+
+def test_a_run_goes_on_with_its_own_clips_only(tmp_path: Path, toy_clips: Clips) -> None:
+    """Protects a finished model from being made again of other data: other clips or offsets are refused."""
+    clips = toy_clips(6)
+    fit(SMALL, clips, tmp_path, place=Place(), say=silent)
+    fit(SMALL, clips, tmp_path, place=Place(), say=silent)
+    moved = [dataclasses.replace(clip, offset_ms=40.0) for clip in clips]
+    for others in (clips[:-1], moved):
+        with pytest.raises(UsageError, match="other clips or offsets"):
+            fit(SMALL, others, tmp_path, place=Place(), say=silent)
+
+
+def test_offsets_that_name_no_clip_are_refused(tmp_path: Path, toy_dataset: Callable[..., Path]) -> None:
+    """Protects against a table of another data set, by which nothing would be moved and nothing said."""
+    table = tmp_path / "offsets.csv"
+    table.write_text("file,offset_ms,usable\nelsewhere/0.mp4,40,yes\n")
+    with pytest.raises(UsageError, match="names no clip of the data"):
+        load_clips(SMALL, [toy_dataset(tmp_path / "data", 3)], table)
 
 
 def test_the_schedule() -> None:

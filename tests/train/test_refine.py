@@ -101,6 +101,13 @@ def test_the_papers_rule_only_drops(spoiled: Spoiled) -> None:
     assert made.kept[(done != 1) & (done != 2)].mean() > 0.9
 
 
+def test_a_fold_of_one_clip_has_nothing_foreign(spoiled: Spoiled) -> None:
+    """Protects small sets: a fold in which nobody else's sound is to be had joins the others."""
+    one, others = measure(KnowsToys(), spoiled.clips[:1]), measure(KnowsToys(), spoiled.clips[1:4])
+    assert one.foreign_terms.shape == (0, one.terms.shape[1])
+    assert len(Measured.joined([one, others], np.arange(4)).foreign_terms) == 3
+
+
 def test_a_corpus_keeps_its_zero(spoiled: Spoiled) -> None:
     """Protects the zero: a constant of all clips of a corpus is not moved, unless the model's word is taken."""
     clips, done = spoiled.clips, spoiled.done

@@ -89,7 +89,11 @@ def calibrate(
     or a run is not finished.
     """
     from clapboard.dataset.align import read_offsets
+    from clapboard.errors import UsageError
     from clapboard.training.calibrating import calibrate_runs, write_calibration
+
+    if out.exists():
+        raise UsageError(f"{out} is there already; give another name with -o")
 
     def say(line: str) -> None:
         if not quiet:

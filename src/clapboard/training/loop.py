@@ -6,6 +6,7 @@ In the folder of a run lie ``recipe.toml`` (in full), ``held_out.json`` (what is
 """
 
 import csv
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -86,6 +87,7 @@ class Loop:
         self._judge = Judge(self.held, self.run.net, recipe, kind) if self.held and place.first else None
         self._best = _Best()
         self._losses: list[float] = []
+        self._clips = _digest(clips)
         self._keep_held_out()
 
     def _keep_held_out(self) -> None:
@@ -118,9 +120,13 @@ class Loop:
         recipe, run, last = self._recipe, self.run, self._folder / "last.pt"
         minutes = sum(len(c.images) for c in self.learn) / 25 / 60
         self._say(f"{len(self.learn)} clips to learn from ({minutes:.1f} min), {len(self.held)} held out")
+        if not self.held:
+            self._say("nobody is held out: the model will have no probability and never decide; see held_out.share")
         stopped = False
         if last.exists():
             more = run.restore(last)
+            if more.get("clips", self._clips) != self._clips:
+                raise UsageError(f"{self._folder} was begun with other clips or offsets; give those, or another -o")
             self._best, stopped = _Best(*more["best"]), bool(more["stopped"])
             self._say(f"going on from step {run.step}")
         self._forget_lines()
@@ -142,7 +148,12 @@ class Loop:
                 began_s = time.monotonic()
             if run.step % recipe.held_out.every == 0 or done:
                 if self._place.first:
-                    run.save(last, best=(self._best.accuracy, self._best.step, self._best.worse), stopped=stopped)
+                    run.save(
+                        last,
+                        best=(self._best.accuracy, self._best.step, self._best.worse),
+                        stopped=stopped,
+                        clips=self._clips,
+                    )
                 if stopped:
                     self._say(f"no better since step {self._best.step}: stopped")
                     break
@@ -194,6 +205,12 @@ class Loop:
                 (run.step, f"{loss:.5f}", f"{learning_rate(self._recipe, max(run.step - 1, 0)):.6g}", f"{scale:.3f}",
                  f"{rate:.0f}", f"{cpu_s:.1f}", *held)
             )  # fmt: skip
+
+
+def _digest(clips: Sequence[Aligned]) -> str:
+    """Which clips these are, and where their sound was put."""
+    lines = sorted(f"{name_of(clip)} {len(clip.images)} {clip.offset_ms:.1f}" for clip in clips)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _store(state: dict[str, torch.Tensor], path: Path) -> None:

@@ -24,7 +24,7 @@ from clapboard.evaluation.calibrate import logistic
 from clapboard.evaluation.embedder import Embedder, embed
 from clapboard.sync.distance import curves, distances
 from clapboard.sync.search import offset_of
-from clapboard.sync.trust import terms
+from clapboard.sync.trust import TERMS, terms
 from clapboard.values import F64, Embeddings, Offset
 
 REACH_S = 0.4
@@ -91,7 +91,7 @@ def _offset(picture: Embeddings, sound: Embeddings, reach_s: float) -> tuple[Off
 
 def _terms(of: Sequence[tuple[Offset, float]]) -> F64:
     """Terms of offsets, (N, F)."""
-    return np.array([[*terms(offset).values()] for offset, _ in of], np.float64)
+    return np.array([[*terms(offset).values()] for offset, _ in of], np.float64).reshape(len(of), len(TERMS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +160,10 @@ def decide(
         raise UsageError("no clip could be measured with another one's sound, to see what a wrong sound looks like")
     # Own sounds against foreign ones: exp(score) = density of the clips / density of wrong ones.
     low = float(np.quantile(foreign, LOW_SCORES))
-    wrong = min(float(np.mean(score[np.isfinite(score)] <= low)) / LOW_SCORES, 1.0)
+    known = score[np.isfinite(score)]
+    wrong = min(
+        (float(np.sum(known <= low)) + 0.5) / (len(known) + 0.5) / LOW_SCORES, 1.0
+    )  # of few clips none is unknown
     threshold = float(np.log(max(wrong, 1e-6) / drop_above))
     matches = np.isfinite(score) & np.isfinite(found.error_ms) & (score > threshold)
     if rule == "paper":

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from clapboard.dataset.align import Aligned, load, read_offsets
@@ -30,13 +31,14 @@ def load_clips(recipe: Recipe, data: Sequence[Path], offsets: Path | None) -> li
     Raises
     ------
     MediaError : a data set or the table of offsets cannot be read
-    UsageError : the data sets hold another view than the network takes
+    UsageError : the data sets hold another view than the network takes, or no clip that the table of offsets names
     """
     given = build(recipe.network, recipe.network_options).inputs
+    known = read_offsets(offsets) if offsets else {}
     clips = load(
         data,
         given.sound,
-        read_offsets(offsets) if offsets else {},
+        known,
         recipe.corpus_offsets_ms,
         window_frames=given.window_frames,
         window_rows=given.window_rows,
@@ -46,6 +48,9 @@ def load_clips(recipe: Recipe, data: Sequence[Path], offsets: Path | None) -> li
             raise UsageError(
                 f"{recipe.network} takes the view {given.view}; prepare the data again with --view {given.view}"
             )
+    named = {name for name, offset_ms in known.items() if not np.isnan(offset_ms)}
+    if named and not any(clip.file in named or clip.id in named for clip in clips):
+        raise UsageError(f"{offsets} names no clip of the data ({min(named)}); its names are those of the manifest")
     return clips
 
 
