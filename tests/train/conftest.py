@@ -27,7 +27,7 @@ def talk(
     return images.astype(np.uint8), time_s, np.round(samples * 32767).astype(np.int16)
 
 
-@pytest.fixture(name="talk")
+@pytest.fixture(name="talk", scope="session")
 def _talk() -> Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The function above."""
     return talk

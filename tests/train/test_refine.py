@@ -65,10 +65,8 @@ class Spoiled(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def spoiled() -> Spoiled:
+def spoiled(talk: Talk) -> Spoiled:
     """40 toys, a fifth with another one's sound, a fifth 200 ms early or late, which their labels do not say."""
-    from conftest import talk  # type: ignore[import-not-found]
-
     done = np.arange(40) % 5
     early = np.where(done == 2, 200.0 * np.where(np.arange(40) % 2, 1, -1), 0.0)
     clips = []
