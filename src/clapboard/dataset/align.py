@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clapboard.dataset.store import Dataset
 from clapboard.errors import MediaError, UsageError
+from clapboard.files import candidate_beside, put_in_place
 from clapboard.sound.activity import active_rows
 from clapboard.sound.features import WINDOW_SAMPLES
 from clapboard.sound.kinds import KINDS, SPEECH_KIND, SoundKind
@@ -237,16 +238,14 @@ def write_offsets(path: str | Path, rows: Iterable[tuple[str | float, ...]], mor
     MediaError : it cannot be written
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("file", "offset_ms", "usable", *more_columns))
-            for name, offset_ms, usable, *more in rows:
-                numbers = [f"{value:.1f}" if isinstance(value, float) else value for value in more]
-                writer.writerow((name, f"{offset_ms:.0f}", usable, *numbers))
-        part.replace(path)
+        with candidate_beside(path) as part:
+            with part.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(("file", "offset_ms", "usable", *more_columns))
+                for name, offset_ms, usable, *more in rows:
+                    numbers = [f"{value:.1f}" if isinstance(value, float) else value for value in more]
+                    writer.writerow((name, f"{offset_ms:.0f}", usable, *numbers))
+            put_in_place(part, path, overwrite=True)
     except OSError as error:
         raise MediaError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        part.unlink(missing_ok=True)

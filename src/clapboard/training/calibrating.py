@@ -5,13 +5,13 @@ leave some people out measure these people, and their answers together give the 
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from clapboard.errors import MediaError, UsageError
 from clapboard.evaluation.calibrate import FOREIGN_VOICES, LENGTHS_S, Answers, describe, fit
 from clapboard.evaluation.pieces import own_and_foreign, table
+from clapboard.files import candidate_beside, put_in_place
 from clapboard.models.spec import Calibration
 from clapboard.training.embedder import TorchEmbedder
 from clapboard.training.loop import kept_held_out, name_of
@@ -70,11 +70,9 @@ def write_calibration(found: Calibration, path: Path) -> None:
     ------
     MediaError : the file cannot be written
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(json.dumps({"bias": found.bias, "weights": dict(found.weights)}, indent=1) + "\n")
-        os.replace(part, path)
+        with candidate_beside(path) as part:
+            part.write_text(json.dumps({"bias": found.bias, "weights": dict(found.weights)}, indent=1) + "\n")
+            put_in_place(part, path, overwrite=True)
     except OSError as error:
         raise MediaError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        part.unlink(missing_ok=True)

@@ -161,9 +161,8 @@ def decide(
     # Own sounds against foreign ones: exp(score) = density of the clips / density of wrong ones.
     low = float(np.quantile(foreign, LOW_SCORES))
     known = score[np.isfinite(score)]
-    wrong = min(
-        (float(np.sum(known <= low)) + 0.5) / (len(known) + 0.5) / LOW_SCORES, 1.0
-    )  # of few clips none is unknown
+    share = (float(np.sum(known <= low)) + 0.5) / (len(known) + 0.5)  # of few clips none is no proof of none
+    wrong = min(share / LOW_SCORES, 1.0)
     threshold = float(np.log(max(wrong, 1e-6) / drop_above))
     matches = np.isfinite(score) & np.isfinite(found.error_ms) & (score > threshold)
     if rule == "paper":
