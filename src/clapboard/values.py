@@ -357,3 +357,74 @@ class Report:
     def status(self) -> Status:
         """``in_sync``, ``out_of_sync``, ``undecided`` or ``error``."""
         return "error" if self.error else self.verdict.status
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceSpeech:
+    """When one face speaks: T frames of its track, on the picture grid, 40 ms apart.
+
+    Attributes
+    ----------
+    number : of the track, as in reports
+    time_s : (T,) true times of the frames, s
+    boxes : (T, 4) float32 x0 y0 x1 y1 of the face, px of the upright picture
+    distance : (T,) float32 between these lips and the sound at the file's offset; NaN where there is no sound
+    score : (T,) float32, 0 to 1: how likely it is that this face speaks here
+    speaking : (T,) bool, what was decided
+    """
+
+    number: int
+    time_s: F64
+    boxes: F32
+    distance: F32
+    score: F32
+    speaking: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        n = len(self.time_s)
+        good = self.boxes.shape == (n, 4) and self.distance.shape == self.score.shape == self.speaking.shape == (n,)
+        _require(
+            "speech of a face must be (T,), (T, 4), (T,), (T,), (T,)",
+            good,
+            time_s=self.time_s,
+            boxes=self.boxes,
+            distance=self.distance,
+            score=self.score,
+            speaking=self.speaking,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch of speech, half-open, s: of the face with this track number, or of nobody on screen (None).
+
+    ``score`` is the mean score of the face over it, 0 to 1; of nobody, one minus that of the likeliest face.
+    """
+
+    start_s: float
+    end_s: float
+    face: int | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """Who speaks when in one file.
+
+    Attributes
+    ----------
+    report : what `clapboard.check` says of the file
+    offset_ms : the offset at which lips and sound were compared, positive = sound early
+    offset_from : where it comes from: the ``file``, the ``user``, or ``assumed`` where the file's is not trusted
+    faces : every face track, in the order of its number
+    turns : stretches of speech in the order of their start; those of different faces may overlap
+    method : how distances became decisions
+    """
+
+    report: Report
+    offset_ms: float
+    offset_from: Literal["file", "user", "assumed"]
+    faces: tuple[FaceSpeech, ...]
+    turns: tuple[Turn, ...]
+    method: str
