@@ -31,6 +31,10 @@ _HOMES = {
     "true_landmarks": "face",
     "Identity": "identity",
     "Speaker": "speaker",
+    "SceneTruth": "stage",
+    "Seat": "stage",
+    "render_scene": "stage",
+    "scene_arrays": "stage",
     "voice": "synthesis",
 }
 

@@ -66,8 +66,8 @@ class Talk(NamedTuple):
     truth: ClipTruth
 
 
-def _times(rate: Rate, duration_s: float) -> F64:
-    """Presentation times from 0 on."""
+def presentation_times(rate: Rate, duration_s: float) -> F64:
+    """Return the times (T,) of pictures, s, from 0 on: at a steady rate, or as given, which must ascend from 0."""
     if isinstance(rate, Fraction | int):
         if rate <= 0:
             raise UsageError(f"rate must be positive, not {rate}")
@@ -163,7 +163,7 @@ def talking_arrays(
     """
     if faces < 1 or not 0 <= speaking < faces:
         raise UsageError(f"speaking must name one of the faces, 0 to {faces - 1}, not {speaking}")
-    times_s = _times(rate, duration_s)
+    times_s = presentation_times(rate, duration_s)
     first = round((sound_from_s + offset_ms / 1000) * sample_rate_hz)
     exact_ms = 1000 * (first / sample_rate_hz - sound_from_s)
     # the lead is the same for all usual offsets, and so is the speech
