@@ -17,7 +17,7 @@ FLOORS = {
     "sound": 2, "vision": 2, "sync": 2, "media": 2, "speakers": 2, "report": 2, "verdict": 2, "metrics": 2,
     "models": 3,
     "pipeline": 4, "testing": 4,
-    "dataset": 5, "repair": 5, "embeddings": 5,
+    "dataset": 5, "repair": 5, "embeddings": 5, "published": 5,
     "evaluation": 6,
     "training": 7,
     "cli": 8,
