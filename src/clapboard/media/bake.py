@@ -46,7 +46,7 @@ _OTHERWISE = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """How a stream will be encoded, by FFmpeg's names."""
 
     codec: str
@@ -106,13 +106,13 @@ def bake(
         if muxer == "avi" and container.format.name != "avi":
             raise UsageError(f"{target}: avi has no timestamps to copy the picture with; write .mp4 or .mkv")
         moved = audio_streams(source, container, audio_track)
-        plans = {index: _plan(source, container.streams[index], muxer) for index in moved}
+        plans = {index: plan_of(source, container.streams[index], muxer) for index in moved}
         with open_target(part, muxer, options_for(container, muxer)) as out:
             encoded = {index: _adder(plan, out) for index, plan in plans.items()}
             remux = Remux(container, out, target, encoded=encoded)
             remux.set_chapters(container, 0.0)
             bakers = {
-                index: _Baker(plan, remux.streams[index], delay_audio_s, remux.base_s, from_zero=muxer == "avi")
+                index: Baker(plan, remux.streams[index], delay_audio_s, remux.base_s, from_zero=muxer == "avi")
                 for index, plan in plans.items()
             }
             tell = told("bake", container, hook)
@@ -134,15 +134,15 @@ def bake(
     return tuple(remux.left_out)
 
 
-def _adder(plan: _Plan, out: Any) -> Callable[[], Any]:
+def _adder(plan: Plan, out: Any) -> Callable[[], Any]:
     """A function that adds the stream of a plan."""
     return lambda: plan.add_to(out)
 
 
-class _Baker:
+class Baker:
     """Packets of one audio stream, decoded, moved and encoded."""
 
-    def __init__(self, plan: _Plan, stream: Any, delay_s: float, base_s: Fraction, *, from_zero: bool) -> None:
+    def __init__(self, plan: Plan, stream: Any, delay_s: float, base_s: Fraction, *, from_zero: bool) -> None:
         self.heard = False
         self.written = 0  # samples
         self._plan = plan
@@ -213,7 +213,7 @@ def _without(frame: Any, samples: int) -> Any:
     return av.AudioFrame.from_ndarray(kept, format=frame.format.name, layout=frame.layout.name)
 
 
-def _plan(source: Path, stream: Any, muxer: str) -> _Plan:
+def plan_of(source: Path, stream: Any, muxer: str) -> Plan:
     """The first way of encoding that the codec and the container take.
 
     Raises
@@ -236,7 +236,7 @@ def _plan(source: Path, stream: Any, muxer: str) -> _Plan:
             channels = av.AudioLayout(layout).nb_channels
             known = int(context.bit_rate or 0) if codec == same else 0
             for bit_rate in (known or BIT_RATE_PER_CHANNEL * channels, 0):
-                plan = _Plan(codec, rate, layout, sample_format, bit_rate)
+                plan = Plan(codec, rate, layout, sample_format, bit_rate)
                 if _works(plan, muxer):
                     return plan
     raise MediaError(f"{source}: its sound ({context.name}) cannot be encoded for this container; write .mkv")
@@ -252,7 +252,7 @@ def _closest_format(codec: str, context: Any) -> str:
     return next((name for name in ("fltp", "flt", "s32", "s32p", "s16", "s16p") if name in formats), formats[0])
 
 
-def _works(plan: _Plan, muxer: str) -> bool:
+def _works(plan: Plan, muxer: str) -> bool:
     """Whether encoder and container take a plan: a header is written to memory to find out."""
     try:
         with av.open(io.BytesIO(), "w", format=muxer) as trial:

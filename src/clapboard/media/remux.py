@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -45,6 +45,7 @@ class Remux:
     source, out : opened containers; nothing may have been written to ``out``
     target : the name of the file to be, for messages
     encoded : for each stream that is not copied but encoded anew, by index, the function that adds it to ``out``
+    only : indices of the streams that are wanted; None takes all
 
     Raises
     ------
@@ -52,7 +53,13 @@ class Remux:
     """
 
     def __init__(
-        self, source: Any, out: Any, target: Path, *, encoded: Mapping[int, Callable[[], Any]] | None = None
+        self,
+        source: Any,
+        out: Any,
+        target: Path,
+        *,
+        encoded: Mapping[int, Callable[[], Any]] | None = None,
+        only: Container[int] | None = None,
     ) -> None:
         self.left_out: list[str] = []
         self.streams: dict[int, Any] = {}
@@ -65,11 +72,13 @@ class Remux:
         self.base_s = Fraction(source.start_time, av.time_base) if from_zero else Fraction(0)
         muxer = out.format.name
         for stream in source.streams:
+            if only is not None and stream.index not in only:
+                continue
             if encoded is not None and stream.index in encoded:
                 self.streams[stream.index] = encoded[stream.index]()
                 mark(stream, self.streams[stream.index])
                 continue
-            if not _holds(muxer, stream):
+            if not holds(muxer, stream):
                 what = f"{stream.type} stream {stream.index} ({_codec(stream)})"
                 if stream.type in ("video", "audio") and not is_cover(stream):
                     raise UsageError(f"{target}: {target.suffix} cannot hold {what}; {_advice(target)}")
@@ -90,7 +99,7 @@ class Remux:
         muxer = self._out.format.name
         if stream.type == "video" and muxer in _MOV_FAMILY and stream.container.format.name.startswith("mov"):
             tag = stream.codec_context.codec_tag
-            if _holds(muxer, stream, tag):  # hvc1 stays hvc1, without which Apple's players refuse it
+            if holds(muxer, stream, tag):  # hvc1 stays hvc1, without which Apple's players refuse it
                 copy.codec_context.codec_tag = tag
         if stream.type == "audio":
             with suppress(ValueError):  # mp4 wants to know the layout; where nobody said, it is the usual one
@@ -223,7 +232,7 @@ class _Stamps:
         return packet
 
 
-def _holds(muxer: str, stream: Any, tag: str | None = None) -> bool:
+def holds(muxer: str, stream: Any, tag: str | None = None) -> bool:
     """Whether a container can hold a stream: a header is written to memory to find out."""
     try:
         with av.open(io.BytesIO(), "w", format=muxer) as trial:
