@@ -141,6 +141,7 @@ def measure(
     path: str | Path,
     model: SyncModel,
     *,
+    data: bytes | None = None,
     audio_track: int | None = None,
     detector: Detector | None = None,
     hook: Hook | None = None,
@@ -153,7 +154,7 @@ def measure(
     ------
     MediaError : the file cannot be read, has no picture, or has no sound; with ``silent`` it needs none
     """
-    clip = probe(path, audio_track=audio_track)
+    clip = probe(path, data=data, audio_track=audio_track)
     sound = {name: Rows(KINDS[name]) for name in {model.spec.sound, SPEECH_KIND}}
     finder, lips = MouthFinder(detector or _face_nets(threads), view=model.spec.view), dict[int, _Lips]()
 
@@ -211,6 +212,7 @@ def curves_of(measured: Measured, model: SyncModel, max_offset_s: float, hook: H
 def check(
     path: str | Path,
     *,
+    data: bytes | None = None,
     profile: str | Profile = DEFAULT_PROFILE,
     max_offset_ms: float = 1000.0,
     audio_track: int | None = None,
@@ -224,6 +226,7 @@ def check(
     Parameters
     ----------
     path : any mp4, mov, mkv, webm, avi, ts, mpg ... with a face that speaks
+    data : the bytes of the file where it is in memory; ``path`` is only its name then, and nothing is opened by it
     profile : tolerance that decides between in and out of sync, see `clapboard.verdict`
     max_offset_ms : search range, both ways, 40 to 60000
     audio_track : which audio stream, counted from 0; the default one where None
@@ -246,7 +249,7 @@ def check(
     tolerance = parse_profile(profile)
     lag_rows(max_offset_ms / 1000)  # a bad range is refused before the file is decoded
     loaded = opened(model, threads)
-    measured = measure(path, loaded, audio_track=audio_track, detector=detector, hook=hook, threads=threads)
+    measured = measure(path, loaded, data=data, audio_track=audio_track, detector=detector, hook=hook, threads=threads)
     return report_on(str(path), measured, loaded, tolerance, max_offset_ms, hook=hook)
 
 

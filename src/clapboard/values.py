@@ -56,7 +56,8 @@ class Clip:
 
     ``rate`` is the average frame rate as a fraction (0 when unknown), ``variable_rate`` whether the container's two
     ideas of it disagree, ``rotation_deg`` the clockwise turn to be applied for display, ``sample_aspect`` the width of
-    a pixel over its height. ``video`` and ``audio`` are the streams that will be read.
+    a pixel over its height. ``video`` and ``audio`` are the streams that will be read. ``data`` are the bytes of a file
+    that is in memory, whose ``path`` is only a name.
     """
 
     path: Path
@@ -70,6 +71,7 @@ class Clip:
     sample_aspect: Fraction
     duration_s: float | None
     versions: Mapping[str, str] = field(default_factory=dict)
+    data: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +160,8 @@ class Track:
     """One face through one shot, on the picture grid.
 
     ``time_s`` (T,) are the true times of the frames that fill the grid, ``boxes`` (T, 4) px, ``landmarks`` (T, 5, 2)
-    px as detected, ``interpolated`` (T,) bool where the detector missed.
+    px as detected, ``interpolated`` (T,) bool where the detector missed. ``scores`` (T,) float32 are how sure the
+    detector was, 0 to 1, NaN where it missed; None where that was not kept.
     """
 
     number: int
@@ -167,11 +170,13 @@ class Track:
     boxes: F32
     landmarks: F32
     interpolated: NDArray[np.bool_]
+    scores: F32 | None = None
 
     def __post_init__(self) -> None:
         """Check shapes."""
         n = len(self.time_s)
         good = self.boxes.shape == (n, 4) and self.landmarks.shape == (n, 5, 2) and self.interpolated.shape == (n,)
+        good = good and (self.scores is None or self.scores.shape == (n,))
         _require(
             "track must be (T,), (T, 4), (T, 5, 2), (T,)",
             good,

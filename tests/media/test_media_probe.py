@@ -18,14 +18,33 @@ from clapboard.media.read import read, read_audio, read_frames
 
 
 def refused(path: Path) -> str:
-    """The one line with which a file is refused."""
+    """The one line with which a file is refused, from disk as from memory."""
+    line = refusal(path)
+    if path.is_file() and os.access(path, os.R_OK):
+        assert refusal(path, path.read_bytes()) == line
+    return line
+
+
+def refusal(path: Path, data: bytes | None = None) -> str:
+    """The line for one of the two."""
     with pytest.raises(MediaError) as caught:
-        for _ in read(probe(path)):
+        for _ in read(probe(path, data=data)):
             pass
     line = str(caught.value)
     assert "\n" not in line
     assert path.name in line
     return line
+
+
+def test_what_is_in_memory_opens_no_file_of_its_name(tmp_path: Path) -> None:
+    """The bytes are read, whatever lies where the name points to; what is printed of a clip does not hold them."""
+    path = flash_and_beep(tmp_path / "clip.mp4")
+    data = path.read_bytes()
+    path.write_text("somebody else's")
+    clip = probe(path, data=data)
+    assert sum(1 for _ in read(clip)) > 50
+    assert len(repr(clip)) < 3000
+    assert "somebody else's" not in refusal(tmp_path / "no folder" / "a.mp4", b"x" * 100)
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,18 @@ STARTS_S = (-0.28, 0.0, 0.4)
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
 @pytest.mark.parametrize("name", RATES)
 def test_beep_is_where_it_belongs(tmp_path: Path, name: str, ending: str, start_s: float) -> None:
-    """Any frame rate, any container, sound that starts early, with the picture or late."""
+    """Any frame rate, any container, sound that starts early, with the picture or late; from disk and from memory."""
     path = flash_and_beep(tmp_path / f"clip.{ending}", RATES[name], audio_start_s=start_s)
     assert abs(beep_after_flash_ms(path)) < PROMISE_MS
+    assert beep_after_flash_ms(path, data=path.read_bytes()) == beep_after_flash_ms(path)
 
 
 @pytest.mark.parametrize("ending", ["mov", "webm", "mpg", "avi"])
 def test_beep_in_the_other_containers(tmp_path: Path, ending: str) -> None:
-    """QuickTime, WebM with Opus, MPEG programme stream, AVI."""
+    """QuickTime, WebM with Opus, MPEG programme stream, AVI; from disk and from memory."""
     path = flash_and_beep(tmp_path / f"clip.{ending}", audio_start_s=0.0 if ending == "avi" else 0.4)
     assert abs(beep_after_flash_ms(path)) < PROMISE_MS
+    assert beep_after_flash_ms(path, data=path.read_bytes()) == beep_after_flash_ms(path)
 
 
 def test_picture_that_starts_late(tmp_path: Path) -> None:

@@ -25,12 +25,13 @@ ATTACHED_PICTURE = 1 << 10
 """FFmpeg's disposition bit of cover art."""
 
 
-def probe(path: str | Path, *, audio_track: int | None = None) -> Clip:
+def probe(path: str | Path, *, data: bytes | None = None, audio_track: int | None = None) -> Clip:
     """Describe a file without decoding more of it than its first picture.
 
     Parameters
     ----------
     path : the file
+    data : the bytes of the file where it is in memory; ``path`` is only its name then
     audio_track : which audio stream will be read, counted from 0 among the audio streams; None takes the one marked
         as default, else the first
 
@@ -44,7 +45,7 @@ def probe(path: str | Path, *, audio_track: int | None = None) -> Clip:
     UsageError : there is no such audio track
     """
     path = Path(path)
-    with open_media(path) as container:
+    with open_media(path, data) as container:
         streams = tuple(_stream(stream) for stream in container.streams)
         video = _first_video(streams, container)
         audio = _pick_audio(path, streams, container, audio_track)
@@ -71,6 +72,7 @@ def probe(path: str | Path, *, audio_track: int | None = None) -> Clip:
             sample_aspect=aspect,
             duration_s=None if container.duration is None else container.duration / av.time_base,
             versions=versions,
+            data=data,
         )
 
 

@@ -92,7 +92,7 @@ def _read(
     clip: Clip, *, video: bool, audio: bool, colour: bool, until_s: float | None, hook: Hook | None, threads: int
 ) -> Iterator[Frame | Audio]:
     """The generator behind ``read``."""
-    with open_media(clip.path) as container:
+    with open_media(clip.path, clip.data) as container:
         readers: dict[int, _Pictures | _Sounds] = {}
         if video and clip.video is not None:
             readers[clip.video.index] = _Pictures(clip, container.streams[clip.video.index], threads, colour=colour)

@@ -4,6 +4,7 @@ Only containers that hold their own media are opened. Playlists, concat scripts,
 other files or addresses, so they are refused, whatever the name of the file says.
 """
 
+import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,8 @@ MAX_FAILURES = 50
 """After so many errors in a row a file is taken to end there."""
 DISCARD_ALL = 48
 """FFmpeg's AVDISCARD_ALL: the demuxer drops the packets of a stream."""
+BUFFER_BYTES = 262_144
+"""How much of a file in memory is handed to the demuxer at a time (bytes)."""
 
 _OPTIONS = {
     "format_whitelist": ",".join(CONTAINERS),
@@ -51,13 +54,22 @@ _OPTIONS = {
 _DISGUISES = ((b"#EXTM3U", "an HLS playlist"), (b"ffconcat", "a concat script"), (b"<?xml", "an XML text"))
 
 
+class _InMemory(io.BytesIO):
+    """Bytes with the name of a file, whose ending helps to tell what they are; the bytes are not copied."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
 @contextmanager
-def open_media(path: str | Path) -> Iterator[Any]:
+def open_media(path: str | Path, data: bytes | None = None) -> Iterator[Any]:
     """Open a file for reading and close it at the end.
 
     Parameters
     ----------
     path : a regular file; any name, colons, quotes and leading dashes included
+    data : the bytes of the file where it is in memory; nothing is opened by its name then, and the same limits hold
 
     Yields
     ------
@@ -68,12 +80,16 @@ def open_media(path: str | Path) -> Iterator[Any]:
     MediaError : with one line that says what is wrong
     """
     path = Path(path)
-    require_file(path)
+    if data is None:
+        require_file(path)
+    elif not len(data):
+        raise MediaError(f"{path}: is empty (0 bytes)")
+    # "file:" keeps a colon in the name from being taken for a protocol
+    source = f"file:{path}" if data is None else _InMemory(data, f"file:{path}")
     try:
-        # "file:" keeps a colon in the name from being taken for a protocol
-        container = av.open(f"file:{path}", mode="r", options=_OPTIONS, metadata_errors="replace")
+        container = av.open(source, mode="r", options=_OPTIONS, metadata_errors="replace", buffer_size=BUFFER_BYTES)
     except (av.error.FFmpegError, ValueError, OSError, MemoryError) as error:
-        raise MediaError(_why(path, error)) from error
+        raise MediaError(_why(path, data, error)) from error
     with container:
         yield container
 
@@ -138,12 +154,15 @@ def require_file(path: Path) -> None:
         raise MediaError(f"{path}: permission denied")
 
 
-def _why(path: Path, error: BaseException) -> str:
+def _why(path: Path, data: bytes | None, error: BaseException) -> str:
     """One line on why a file could not be opened."""
     if isinstance(error, PermissionError):
         return f"{path}: permission denied"
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+    if data is None:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    else:
+        head = bytes(data[:HEAD_BYTES])
     text = head.lstrip(b"\xef\xbb\xbf \r\n")
     disguise = next((what for magic, what in _DISGUISES if text.startswith(magic)), None)
     if disguise is not None:
