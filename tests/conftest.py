@@ -1,5 +1,6 @@
 """Values that many tests need."""
 
+import os
 import signal
 from collections.abc import Callable
 from fractions import Fraction
@@ -19,6 +20,8 @@ def pytest_configure() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+    # On a busy machine any test may last long enough for a line of progress; those of progress have their own clock.
+    os.environ["CLAPBOARD_PROGRESS"] = "0"
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import typer
 from clapboard import __version__
 from clapboard.cli.common import (
     AudioTrackOption,
-    Hook,
     MaxOffsetOption,
     ModelOption,
     ProfileOption,
@@ -19,8 +18,8 @@ from clapboard.cli.common import (
     complain,
     guarded,
     output_console,
-    progress,
 )
+from clapboard.cli.progress import Hook, of_files
 from clapboard.errors import EXIT_IN_SYNC, EXIT_OUT_OF_SYNC, EXIT_UNDECIDED
 from clapboard.models import DEFAULT_MODEL
 from clapboard.verdict import DEFAULT_PROFILE, Profile, parse_profile
@@ -58,10 +57,9 @@ def check(
     highest.
     """
     tolerance = parse_profile(profile)
-    worst = 0
-    for number, path in enumerate(files, start=1):
-        name = path.name if len(files) == 1 else f"{number}/{len(files)} {path.name}"
-        with progress(name, wanted=not quiet) as hook:
+    worst, progress = 0, of_files(files, wanted=not quiet)
+    for path in files:
+        with progress.piece(path.name) as hook:
             code, report, problem = _check_one(
                 path,
                 profile=tolerance,

@@ -1,18 +1,18 @@
-"""What the commands share: their options, the two consoles, the progress bar, and errors as one line."""
+"""What the commands share: their options, the two consoles, and errors as one line."""
 
 import contextlib
 import functools
 import os
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, ParamSpec
 
 import typer
 
 from clapboard.cli.process import Stopped
+from clapboard.cli.progress import Hook, Progress
 from clapboard.errors import EXIT_MEDIA, ClapboardError
 from clapboard.report.printable import shown
 from clapboard.verdict import PROFILES
@@ -21,16 +21,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 P = ParamSpec("P")
-Hook = Callable[[str, float, float | None], None]  # that of values.py, which loads numpy: help does without it
-"""Called as ``hook(step, done, total)``; a total of None means that nobody knows it."""
 
 EXIT_DEFECT: Final = 70
 EXIT_INTERRUPTED: Final = 130
 EXIT_SIGNAL: Final = 128
 """Added to the number of the signal that ended the work."""
 EXIT_PIPE: Final = 141
-BAR_AFTER_S: Final = 1.0
-"""Work that is shorter than this shows no bar (s)."""
 MAX_THREADS: Final = 256
 """More than any machine has use for; each costs memory, whether it works or not."""
 PLAIN_WIDTH: Final = 200
@@ -155,30 +151,9 @@ def guarded(command: Callable[P, int]) -> Callable[P, int]:
     return run
 
 
-@contextlib.contextmanager
-def progress(name: str, *, wanted: bool) -> Iterator[Hook | None]:
-    """Show a bar on stderr while the body runs; yield the hook that moves it.
+def progress(name: str, *, wanted: bool) -> "contextlib.AbstractContextManager[Hook | None]":
+    """Show how far one piece of work is while the body runs; gives the hook that is to be told, or None.
 
-    None is yielded where nobody would see the bar: when it is not wanted, or stderr is no terminal. The bar appears
-    only after `BAR_AFTER_S` and leaves no trace.
+    For several files see `clapboard.cli.progress.of_files`.
     """
-    if not (wanted and sys.stderr.isatty()):
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(file=sys.stderr, markup=False), transient=True)
-    task = bar.add_task(shown(name), total=None)
-    begun_s = time.monotonic()
-
-    def hook(step: str, done: float, total: float | None) -> None:
-        if time.monotonic() - begun_s >= BAR_AFTER_S:
-            bar.start()
-        bar.update(task, description=f"{shown(name)}: {step}", completed=done, total=total or None)
-
-    try:
-        yield hook
-    finally:
-        bar.stop()
+    return Progress(wanted=wanted).piece(name)

@@ -9,15 +9,14 @@ import typer
 
 from clapboard.cli.common import (
     AudioTrackOption,
-    Hook,
     ModelOption,
     QuietOption,
     ThreadsOption,
     code_of,
     complain,
     guarded,
-    progress,
 )
+from clapboard.cli.progress import Hook, of_files
 from clapboard.errors import EXIT_IN_SYNC, MediaError, UsageError
 from clapboard.models import DEFAULT_MODEL
 from clapboard.report.printable import shown
@@ -60,10 +59,9 @@ def features(
     """
     if sound_hz not in (25, 100):  # SOUND_HZ of embeddings.py, which loads numpy: help does without it
         raise UsageError(f"--sound-hz must be 25 or 100, not {sound_hz}")
-    worst = EXIT_IN_SYNC
-    for number, (path, target) in enumerate(_targets(files, out), start=1):
-        name = path.name if len(files) == 1 else f"{number}/{len(files)} {path.name}"
-        with progress(name, wanted=not quiet) as hook:
+    worst, progress = EXIT_IN_SYNC, of_files(files, wanted=not quiet)
+    for path, target in _targets(files, out):
+        with progress.piece(path.name) as hook:
             code, line = _write_one(
                 path,
                 target,

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clapboard.cli.common import QuietOption, guarded
+from clapboard.cli.common import QuietOption, guarded, progress
+from clapboard.cli.progress import Progress
 from clapboard.report.printable import shown
 
 if TYPE_CHECKING:
@@ -56,10 +57,11 @@ def export(
     """
     from clapboard.training.publish import export_run
 
-    made = export_run(
-        run, out, name=name, calibration=calibration, zero_ms=zero_ms, licence=licence, with_torch=with_torch,
-        int8=int8 or (), overwrite=overwrite,
-    )  # fmt: skip
+    with progress("exporting", wanted=not quiet) as hook:
+        made = export_run(
+            run, out, name=name, calibration=calibration, zero_ms=zero_ms, licence=licence, with_torch=with_torch,
+            int8=int8 or (), overwrite=overwrite, hook=hook,
+        )  # fmt: skip
     if not quiet:
         _say(made)
     return 0
@@ -95,11 +97,15 @@ def calibrate(
     if out.exists():
         raise UsageError(f"{out} is there already; give another name with -o")
 
+    progress_of_all = Progress(wanted=not quiet)
+
     def say(line: str) -> None:
         if not quiet:
-            print(shown(line) if "\n" not in line else line, flush=True)
+            with progress_of_all.aside():
+                print(shown(line) if "\n" not in line else line, flush=True)
 
-    found = calibrate_runs(runs, data, offsets, read_offsets(known) if known else None, say)
+    with progress_of_all.piece("calibrating") as hook:
+        found = calibrate_runs(runs, data, offsets, read_offsets(known) if known else None, say, hook=hook)
     write_calibration(found, out)
     say(f"the calibration is in {out}")
     say(f"  clapboard models export RUN -o FOLDER --calibration {out}")

@@ -1,10 +1,6 @@
 """``clapboard prepare``: find the talking faces in many files and keep them as a data set to learn from."""
 
-import contextlib
-import sys
-import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -14,7 +10,6 @@ from clapboard.cli.common import (
     EXIT_INTERRUPTED,
     EXIT_SIGNAL,
     MAX_THREADS,
-    Hook,
     QuietOption,
     code_of,
     complain,
@@ -28,8 +23,6 @@ from clapboard.report.printable import shown
 if TYPE_CHECKING:
     from clapboard.dataset.prepare import Prepared
 
-LINE_EVERY_S: Final = 10.0
-"""Where there is no terminal, progress is a line in so many seconds."""
 SHEET: Final = "contact-sheet.html"
 
 
@@ -94,7 +87,7 @@ def prepare(
 
     try:
         rules = Rules("per-face" if per_face else "strict", min_seconds, min_face_px, min_speech)
-        with _told(wanted=not quiet) as hook:
+        with progress("preparing", wanted=not quiet) as hook:
             done = run(
                 inputs,
                 out,
@@ -125,25 +118,6 @@ def prepare(
         complain(f"{out}: nothing could be kept; {_most_common(done)}")
         return EXIT_MEDIA
     return 0
-
-
-@contextlib.contextmanager
-def _told(*, wanted: bool) -> Iterator[Hook | None]:
-    """Show progress: a bar with the time left on a terminal, a line now and then elsewhere, or nothing."""
-    if not wanted or sys.stderr.isatty():
-        with progress("preparing", wanted=wanted) as bar:
-            yield bar
-        return
-    last_s = time.monotonic()
-
-    def line(step: str, done: float, total: float | None) -> None:
-        nonlocal last_s
-        if time.monotonic() - last_s >= LINE_EVERY_S:
-            last_s = time.monotonic()
-            with contextlib.suppress(OSError):
-                print(f"{step}, {done / (total or done or 1):.0%} of the bytes", file=sys.stderr, flush=True)
-
-    yield line
 
 
 def _in_words(done: "Prepared") -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from clapboard.cli.common import QuietOption, ThreadsOption, guarded
+from clapboard.cli.progress import Progress
 from clapboard.cli.train import ChangeOption, DataOption, DeviceOption, OffsetsOption, WorkersOption, changes_of, ended
 from clapboard.errors import EXIT_USAGE
 
@@ -57,29 +58,34 @@ def refine(
         return EXIT_USAGE
     from clapboard.training.rounds import refine as work
 
+    progress = Progress(wanted=not quiet)
+
     def say(line: str) -> None:
         if not quiet:
-            print(line, flush=True)
+            with progress.aside():
+                print(line, flush=True)
 
     try:
-        made, _ = work(
-            recipe,
-            data,
-            out,
-            offsets=offsets,
-            model=model,
-            count=folds,
-            rule="paper" if paper else "offset",
-            zero="model" if model else "corpus",
-            reach_ms=reach_ms,
-            drop_above=drop_above,
-            farthest_ms=farthest_ms,
-            changes=changes,
-            device=device,
-            workers=workers,
-            threads=threads,
-            say=say,
-        )
+        with progress.piece("refine") as hook:
+            made, _ = work(
+                recipe,
+                data,
+                out,
+                offsets=offsets,
+                model=model,
+                count=folds,
+                rule="paper" if paper else "offset",
+                zero="model" if model else "corpus",
+                reach_ms=reach_ms,
+                drop_above=drop_above,
+                farthest_ms=farthest_ms,
+                changes=changes,
+                device=device,
+                workers=workers,
+                threads=threads,
+                say=say,
+                hook=hook,
+            )
     except KeyboardInterrupt as stop:
         return ended(stop, out)
     if not quiet:

@@ -8,6 +8,7 @@ import typer
 
 from clapboard.cli.common import EXIT_INTERRUPTED, EXIT_SIGNAL, QuietOption, ThreadsOption, complain, guarded
 from clapboard.cli.process import Stopped
+from clapboard.cli.progress import Progress
 from clapboard.errors import EXIT_USAGE
 
 DataOption = Annotated[
@@ -78,23 +79,28 @@ def train(
         return EXIT_USAGE
     from clapboard.training.work import train as work
 
+    progress = Progress(wanted=not quiet)
+
     def say(line: str) -> None:
         if not quiet:
-            print(line, flush=True)
+            with progress.aside():
+                print(line, flush=True)
 
     try:
-        model = work(
-            recipe,
-            data,
-            out,
-            offsets=offsets,
-            changes=changes,
-            device=device,
-            workers=workers,
-            threads=threads,
-            begin_from=begin_from,
-            say=say,
-        )
+        with progress.piece("train") as hook:
+            model = work(
+                recipe,
+                data,
+                out,
+                offsets=offsets,
+                changes=changes,
+                device=device,
+                workers=workers,
+                threads=threads,
+                begin_from=begin_from,
+                say=say,
+                hook=hook,
+            )
     except KeyboardInterrupt as stop:
         return ended(stop, out)
     if model and not quiet:

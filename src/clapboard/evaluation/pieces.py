@@ -15,7 +15,7 @@ from clapboard.evaluation.embedder import Embedder, compare, embed
 from clapboard.sync.distance import curves
 from clapboard.sync.search import offset_of
 from clapboard.timebase import PICTURE_HZ
-from clapboard.values import Distances, Embeddings, Offset
+from clapboard.values import Distances, Embeddings, Hook, Offset
 
 QUIET = 0.2
 """A window whose sound is speech for no more than this part of it counts as quiet."""
@@ -71,10 +71,17 @@ def pieces(
 
 
 def own_and_foreign(
-    embedder: Embedder, clips: Sequence[Aligned], lengths_s: Sequence[float], voices: int
+    embedder: Embedder, clips: Sequence[Aligned], lengths_s: Sequence[float], voices: int, hook: Hook | None = None
 ) -> tuple[list[Piece], list[Piece]]:
-    """Pieces with their own sound, and with that of up to ``voices`` others; everything is embedded once."""
-    embedded = [embed(embedder, clip) for clip in clips]
+    """Pieces with their own sound, and with that of up to ``voices`` others; everything is embedded once.
+
+    ``hook(step, done, total)`` is told how many clips are embedded.
+    """
+    embedded = []
+    for clip in clips:
+        embedded.append(embed(embedder, clip))
+        if hook:
+            hook("calibrating", len(embedded), len(clips))
     own = _measured(embedded, clips, lengths_s, 0)
     steps = range(1, min(len(clips), 1 + voices))
     return own, [piece for step in steps for piece in _measured(embedded, clips, lengths_s, step)]

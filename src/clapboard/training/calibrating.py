@@ -19,6 +19,7 @@ from clapboard.training.pretrained import from_pretrained
 from clapboard.training.recipe import Recipe
 from clapboard.training.sampling import held_out
 from clapboard.training.work import load_clips
+from clapboard.values import Hook
 
 
 def calibrate_runs(
@@ -27,6 +28,8 @@ def calibrate_runs(
     offsets: Path | None,
     known: Mapping[str, float] | None = None,
     say: Callable[[str], None] = print,
+    *,
+    hook: Hook | None = None,
 ) -> Calibration:
     """Fit one calibration to what every run answers of the people that it held out.
 
@@ -36,6 +39,7 @@ def calibrate_runs(
     data : data sets that hold the people held out
     offsets : table of offsets
     known : by file: only these clips count; those whose offset nobody knows are no measure of being right
+    hook : called as ``hook(step, done, total)`` while it works
 
     Raises
     ------
@@ -54,7 +58,7 @@ def calibrate_runs(
         held = [c for c in held if known is None or c.file in known or c.id in known]
         if not held:
             raise UsageError(f"{run}: held nobody out whose offset is known; it cannot say how sure it may be")
-        own, foreign = own_and_foreign(TorchEmbedder(from_pretrained(run)), held, LENGTHS_S, FOREIGN_VOICES)
+        own, foreign = own_and_foreign(TorchEmbedder(from_pretrained(run)), held, LENGTHS_S, FOREIGN_VOICES, hook)
         say(f"{run.name}: {len(held)} clips; {table(own)}")
         parts.append(Answers.of(own, foreign))
     answers = Answers.joined(parts)

@@ -24,6 +24,7 @@ from clapboard.training.judge import Judge, Score
 from clapboard.training.recipe import Recipe
 from clapboard.training.run import Place, Run, learning_rate
 from clapboard.training.sampling import Batches, held_out, stream
+from clapboard.values import Hook
 
 SAY_EVERY = 50
 """Steps between two lines of progress."""
@@ -76,10 +77,18 @@ class Loop:
     """Trains a recipe on clips; see `fit`."""
 
     def __init__(
-        self, recipe: Recipe, clips: Sequence[Aligned], folder: Path, place: Place, say: Callable[[str], None]
+        self,
+        recipe: Recipe,
+        clips: Sequence[Aligned],
+        folder: Path,
+        place: Place,
+        say: Callable[[str], None],
+        *,
+        hook: Hook | None = None,
     ) -> None:
         self._recipe, self._folder, self._place = recipe, folder, place
         self._say = say if place.first else lambda line: None
+        self._hook = hook if place.first else None
         self.run = Run(recipe, place)
         self.learn, self.held = held_out(clips, recipe)
         self.kind = kind = KINDS[self.run.net.inputs.sound]
@@ -137,6 +146,8 @@ class Loop:
             return
         for batch in stream(self._source, numbers, workers):
             self._losses.append(run.learn(batch))
+            if self._hook:
+                self._hook("training", run.step, recipe.steps)
             done = run.step == recipe.steps
             score = None
             if run.step % recipe.held_out.every == 0 or done:
@@ -229,6 +240,7 @@ def fit(
     workers: int = 0,
     begin_from: Mapping[str, Tensor] | None = None,
     say: Callable[[str], None] = print,
+    hook: Hook | None = None,
 ) -> Loop:
     """Train a recipe, or go on with a run that was stopped; the result lies in ``folder/weights.pt``.
 
@@ -237,6 +249,7 @@ def fit(
     clips : of the network's view and kind of sound, as `clapboard.dataset.align.load` gives them
     folder : of the run; made where it is missing
     workers : processes that draw batches ahead; 0 draws in between
+    hook : called as ``hook("training", step, steps)``, in the first process only
     begin_from : weights that a new run takes over, to go on with other clips or another recipe
 
     Raises
@@ -245,7 +258,7 @@ def fit(
     """
     if place.first:
         keep_recipe(recipe, folder)
-    loop = Loop(recipe, clips, folder, place, say)
+    loop = Loop(recipe, clips, folder, place, say, hook=hook)
     if begin_from is not None:
         loop.run.begin_from(begin_from)
     loop(workers)

@@ -11,6 +11,7 @@ from clapboard.training.export import export
 from clapboard.training.importing import NAME, import_model
 from clapboard.training.pretrained import from_pretrained
 from clapboard.training.quantise import quantise
+from clapboard.values import Hook
 
 
 def require_free(folder: Path, name: str, overwrite: bool) -> None:
@@ -60,6 +61,7 @@ def export_run(
     with_torch: bool = False,
     int8: Sequence[Path] = (),
     overwrite: bool = False,
+    hook: Hook | None = None,
 ) -> list[Path]:
     """Export a finished run, in 8 bits too where data sets are given.
 
@@ -70,6 +72,7 @@ def export_run(
     name : of the model; by default the network's
     calibration : by default the one that training made
     int8 : data sets of the network's view, whose clips show what range the numbers take
+    hook : called as ``hook(step, done, total)`` while it works
 
     Returns
     -------
@@ -91,11 +94,15 @@ def export_run(
     if int8:
         require_free(folder, f"{title}-int8", overwrite)
         clips = load(int8, given.sound, window_frames=given.window_frames, window_rows=given.window_rows)
+    if hook:
+        hook("compared with torch", 0, 2 if int8 else 1)
     about = {"licence": licence} if licence else {}
     about |= {"network": built, "recipe": (run / "recipe.toml").read_text(encoding="utf-8")}
     found = read_calibration(calibration) if calibration else _of_training(run)
     made.append(export(net, folder, title, calibration=found, zero_ms=zero_ms, about=about, with_torch=with_torch))
     if int8:
+        if hook:
+            hook("in 8 bits", 1, 2)
         made.append(quantise(made[0], folder, clips))
     return made
 

@@ -25,7 +25,7 @@ from clapboard.evaluation.embedder import Embedder, embed
 from clapboard.sync.distance import curves, distances
 from clapboard.sync.search import offset_of
 from clapboard.sync.trust import TERMS, terms
-from clapboard.values import F64, Embeddings, Offset
+from clapboard.values import F64, Embeddings, Hook, Offset
 
 REACH_S = 0.4
 """Search range: clips of one word hold no more."""
@@ -63,9 +63,22 @@ class Measured:
         return cls(**{name: a if name.startswith("foreign") else a[back] for name, a in all_of.items()})
 
 
-def measure(embedder: Embedder, clips: Sequence[Aligned], reach_s: float = REACH_S, seed: int = 0) -> Measured:
-    """Measure clips that the network did not learn from, each with its own sound and once with another speaker's."""
-    embedded = [embed(embedder, clip) for clip in clips]
+def measure(
+    embedder: Embedder,
+    clips: Sequence[Aligned],
+    reach_s: float = REACH_S,
+    seed: int = 0,
+    hook: Hook | None = None,
+) -> Measured:
+    """Measure clips that the network did not learn from, each with its own sound and once with another speaker's.
+
+    ``hook(step, done, total)`` is told how many clips are embedded.
+    """
+    embedded = []
+    for clip in clips:
+        embedded.append(embed(embedder, clip))
+        if hook:
+            hook("measuring", len(embedded), len(clips))
     rng = np.random.default_rng(seed)
     own = [_offset(picture, sound, reach_s) for picture, sound in embedded]
     foreign = []

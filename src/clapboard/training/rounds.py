@@ -28,6 +28,7 @@ from clapboard.training.refine import (
 )
 from clapboard.training.run import Place, pick_device
 from clapboard.training.work import load_clips
+from clapboard.values import Hook
 from clapboard.vision.views import VIEWS
 
 
@@ -41,6 +42,7 @@ def measure_in_folds(
     device: str = "cpu",
     workers: int = 0,
     say: Callable[[str], None] = print,
+    hook: Hook | None = None,
 ) -> Measured:
     """Train one network a fold, in ``folder/fold-1`` and so on, each without its part of the clips, which it measures.
 
@@ -58,12 +60,22 @@ def measure_in_folds(
         mine = [i for i, fold in enumerate(which) if fold == number]
         files = tuple(sorted({clips[i].file for i in mine}))
         say(f"fold {number + 1} of {count}: {len(mine)} clips are left out and measured")
+        told = _within(f"fold {number + 1} of {count}", hook)
         left_out = HeldOut(clips=files, every=recipe.held_out.every)
         one = dataclasses.replace(recipe, held_out=left_out, seed=recipe.seed + number)
-        loop = fit(one, clips, folder / f"fold-{number + 1}", place=Place(device=device), workers=workers, say=say)
-        parts.append(measure(TorchEmbedder(loop.run.average), [clips[i] for i in mine], reach_s, recipe.seed))
+        loop = fit(
+            one, clips, folder / f"fold-{number + 1}", place=Place(device=device), workers=workers, say=say, hook=told
+        )
+        parts.append(measure(TorchEmbedder(loop.run.average), [clips[i] for i in mine], reach_s, recipe.seed, told))
         order += mine
     return Measured.joined(parts, np.array(order))
+
+
+def _within(part: str, hook: Hook | None) -> Hook | None:
+    """The hook for a part of the work, whose steps bear its name."""
+    if hook is None:
+        return None
+    return lambda step, done, total: hook(f"{part}, {step}", done, total)
 
 
 def refine(
@@ -84,6 +96,7 @@ def refine(
     workers: int = 0,
     threads: int = 1,
     say: Callable[[str], None] = print,
+    hook: Hook | None = None,
 ) -> tuple[Path, Decisions]:
     """Measure every clip of some data sets and write what becomes of it, for ``clapboard train --offsets``.
 
@@ -95,6 +108,7 @@ def refine(
     model : bundled name or JSON of a model that measures all clips instead; it should not have learned from them
     count : number of folds
     rule, zero, drop_above, farthest_ms : see `clapboard.training.refine.decide`
+    hook : called as ``hook(step, done, total)`` while it works
 
     Returns
     -------
@@ -112,11 +126,11 @@ def refine(
     chosen = Recipe.read(recipe, changes or {}) if isinstance(recipe, Path) else recipe
     clips = load_clips(chosen, data, offsets)
     if model is not None:
-        found = measure(_fitting(model, clips, threads), clips, reach_ms / 1000, chosen.seed)
+        found = measure(_fitting(model, clips, threads), clips, reach_ms / 1000, chosen.seed, hook)
     else:
         found = measure_in_folds(
             chosen, clips, folder, count=count, reach_s=reach_ms / 1000,
-            device=pick_device(device), workers=workers, say=say,
+            device=pick_device(device), workers=workers, say=say, hook=hook,
         )  # fmt: skip
     made = decide(found, clips, rule=rule, zero=zero, drop_above=drop_above, farthest_ms=farthest_ms)
     say(describe(clips, made))

@@ -20,6 +20,7 @@ from clapboard.training.nets.base import TwoStream
 from clapboard.training.pretrained import from_pretrained
 from clapboard.training.recipe import Recipe
 from clapboard.training.run import pick_device, processes
+from clapboard.values import Hook
 
 LEAST_PIECES = 40
 """Fewer held-out pieces than this calibrate nothing."""
@@ -67,6 +68,7 @@ def train(
     begin_from: str | None = None,
     name: str = "model",
     say: Callable[[str], None] = print,
+    hook: Hook | None = None,
 ) -> Path | None:
     """Train, calibrate on the people held out, and export.
 
@@ -79,6 +81,7 @@ def train(
     workers : processes that draw batches ahead
     begin_from : a run's folder or a model with weights for torch, that a new run takes over
     name : of the model
+    hook : called as ``hook(step, done, total)`` while it works
 
     Returns
     -------
@@ -94,21 +97,21 @@ def train(
     begin = from_pretrained(begin_from).state_dict() if begin_from else None
     with processes(pick_device(device)) as place:
         clips = load_clips(chosen, data, offsets)
-        loop = fit(chosen, clips, run, place=place, workers=workers, begin_from=begin, say=say)
+        loop = fit(chosen, clips, run, place=place, workers=workers, begin_from=begin, say=say, hook=hook)
     if not place.first:
         return None
     net = loop.run.average.cpu().float().eval()
-    calibration = calibrated(net, loop, say)
+    calibration = calibrated(net, loop, say, hook)
     about = {"recipe": tomllib.loads(chosen.toml()), **({"began_from": begin_from} if begin_from else {})}
     return export(net, run / "model", name, calibration=calibration, about=about, with_torch=True)
 
 
-def calibrated(net: TwoStream, loop: Loop, say: Callable[[str], None]) -> Calibration | None:
+def calibrated(net: TwoStream, loop: Loop, say: Callable[[str], None], hook: Hook | None = None) -> Calibration | None:
     """The probability of being right, fitted on the people held out; None, and why, where these are too few."""
     if not net.inputs.unit or not loop.held:
         say("not calibrated: " + ("nobody was held out" if net.inputs.unit else "only unit vectors can be"))
         return None
-    own, foreign = own_and_foreign(TorchEmbedder(net), loop.held, LENGTHS_S, FOREIGN_VOICES)
+    own, foreign = own_and_foreign(TorchEmbedder(net), loop.held, LENGTHS_S, FOREIGN_VOICES, hook)
     if min(len(own), len(foreign)) < LEAST_PIECES:
         say(
             f"not calibrated: of held-out people there are {len(own)} pieces of speech, and {len(foreign)} with the "
