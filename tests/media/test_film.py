@@ -149,6 +149,21 @@ def test_colours_come_back(tmp_path: Path, rgb: tuple[int, int, int], codec: Any
     assert np.abs(frame.colour.reshape(-1, 3).mean(axis=0) - rgb).max() < 6
 
 
+@pytest.mark.parametrize("rgb", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 150, 120)])
+def test_avi_is_as_its_readers_take_it(tmp_path: Path, rgb: tuple[int, int, int]) -> None:
+    """It names no matrix: FFmpeg and OpenCV take that of BT.601. Its pictures are called XVID."""
+    path = tmp_path / "colour.avi"
+    with Film(path, width_px=WIDTH, height_px=HEIGHT, rate=25, codec="mpeg4") as film:
+        film.picture(np.broadcast_to(np.array(rgb, np.uint8), (HEIGHT, WIDTH, 3)), 0.0)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "XVID"
+        seen = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert np.abs(seen.reshape(-1, 3).mean(axis=0) - rgb).max() < 6
+    (frame,) = read_frames(probe(path), colour=True)
+    assert frame.colour is not None
+    assert np.abs(frame.colour.reshape(-1, 3).mean(axis=0) - rgb).max() < 6
+
+
 def test_a_picture_of_another_size_is_scaled(tmp_path: Path) -> None:
     """A stream may change its size in the middle."""
     path = tmp_path / "film.mp4"

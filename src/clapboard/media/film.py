@@ -30,6 +30,8 @@ BT709 = 1
 """Matrix, primaries and transfer of ITU-R BT.709, by the number that H.273 gives them: what is written, and said."""
 STUDIO_RANGE = 1
 """Levels from 16 to 235, by FFmpeg's number."""
+AVI_TAG = "XVID"
+"""What avi calls mpeg4, as most programs write it."""
 CHUNK = 4096
 """Samples handed to the encoder at once."""
 AHEAD_S = 0.5
@@ -190,8 +192,11 @@ class Film:
         video.width, video.height = (side + side % 2 for side in self._size)
         video.pix_fmt = "yuv420p"
         context = video.codec_context
-        context.color_primaries = context.color_trc = context.colorspace = BT709
-        context.color_range = STUDIO_RANGE
+        if self._muxer == "avi":  # it cannot say which matrix, and everybody who reads it takes that of BT.601
+            context.codec_tag = AVI_TAG
+        else:
+            context.color_primaries = context.color_trc = context.colorspace = BT709
+            context.color_range = STUDIO_RANGE
         # a whole multiple of the numerator, so that every frame of a steady rate falls on a tick
         scale = self._rate.numerator * -(-TICKS_HZ // self._rate.numerator)
         fine = Fraction(1, scale if scale <= LARGEST_TIMESCALE else TICKS_HZ)
@@ -215,7 +220,7 @@ class Film:
             width=self._video.width,
             height=self._video.height,
             format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
+            dst_colorspace=Colorspace.ITU601 if self._muxer == "avi" else Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
             threads=1,
         )
