@@ -15,7 +15,8 @@ from rich.console import Console
 
 from clapboard.report import text
 from clapboard.report.printable import shown
-from clapboard.report.record import _text, record, to_json
+from clapboard.report.plain import text as plain_text
+from clapboard.report.record import record, to_json
 from clapboard.report.wording import sentence
 from clapboard.values import Report
 
@@ -113,7 +114,7 @@ def test_file_name_that_is_no_unicode(make_report: Make) -> None:
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_becomes_valid_unicode(name: str) -> None:
     """Nothing that a name can hold makes the JSON invalid, and proper names stay as they are."""
-    clean = _text(name)
+    clean = plain_text(name)
     clean.encode("utf-8")
     if not any(0xD800 <= ord(char) <= 0xDFFF for char in name):
         assert clean == name

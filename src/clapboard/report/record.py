@@ -5,11 +5,9 @@ of schema 1 only ever grow: a key that changes its meaning changes the number of
 """
 
 import json
-import math
-import os
 from typing import Any
-from urllib.parse import quote_from_bytes
 
+from clapboard.report.plain import file_names, number, text
 from clapboard.report.wording import audio_side, sentence
 from clapboard.timebase import frames_of
 from clapboard.values import Offset, Report, TrackReport
@@ -24,30 +22,27 @@ def record(report: Report) -> dict[str, Any]:
     """
     offset, clip, verdict = report.offset, report.clip, report.verdict
     fps = float(clip.rate) if clip is not None and clip.rate else 0.0
-    name = _text(report.file)
-    odd_name = name != report.file
-    delay_ms = _number(offset.offset_ms) if offset.trusted and not report.error else None
+    delay_ms = number(offset.offset_ms) if offset.trusted and not report.error else None
     return {
         "schema": report.schema,
-        "file": name,
-        "file_percent_encoded": _percent_encoded(report.file) if odd_name else None,
+        **file_names(report.file),
         "status": report.status,
-        "sentence": _text(sentence(report)),
+        "sentence": text(sentence(report)),
         "audio": audio_side(report),
         **_offset(offset, fps),
         "correction": None if delay_ms is None else {"delay_audio_ms": delay_ms},
         "profile": {
             "name": verdict.profile,
-            "max_lead_ms": _number(verdict.max_lead_ms),
-            "max_lag_ms": _number(verdict.max_lag_ms),
+            "max_lead_ms": number(verdict.max_lead_ms),
+            "max_lag_ms": number(verdict.max_lag_ms),
         },
-        "hints": [_text(hint) for hint in report.hints],
-        "error": _text(report.error) or None,
-        "fps": _number(fps) or None,
-        "duration_s": _number(clip.duration_s) if clip is not None else None,
+        "hints": [text(hint) for hint in report.hints],
+        "error": text(report.error) or None,
+        "fps": number(fps) or None,
+        "duration_s": number(clip.duration_s) if clip is not None else None,
         "tracks": [_track(track, fps) for track in report.tracks],
         "model": {"name": report.model.name or None, "sha256": report.model.sha256 or None},
-        "versions": {_text(key): _text(value) for key, value in report.versions.items()},
+        "versions": {text(key): text(value) for key, value in report.versions.items()},
     }
 
 
@@ -59,13 +54,13 @@ def to_json(report: Report) -> str:
 def _offset(offset: Offset, fps: float) -> dict[str, Any]:
     """Return the numbers of one offset; ``offset_frames`` counts frames of the file's own rate."""
     return {
-        "offset_ms": _number(offset.offset_ms),
-        "offset_frames": _number(frames_of(offset.offset_ms, fps)) if fps else None,
-        "confidence": _number(offset.confidence),
-        "min_distance": _number(offset.min_distance),
-        "p_within_frame": _number(offset.p_within_frame),
+        "offset_ms": number(offset.offset_ms),
+        "offset_frames": number(frames_of(offset.offset_ms, fps)) if fps else None,
+        "confidence": number(offset.confidence),
+        "min_distance": number(offset.min_distance),
+        "p_within_frame": number(offset.p_within_frame),
         "windows": int(offset.windows),
-        "reasons": [_text(reason) for reason in offset.reasons],
+        "reasons": [text(reason) for reason in offset.reasons],
     }
 
 
@@ -73,28 +68,10 @@ def _track(track: TrackReport, fps: float) -> dict[str, Any]:
     """Return what one face says."""
     return {
         "number": int(track.number),
-        "start_s": _number(track.start_s),
-        "end_s": _number(track.end_s),
-        "face_px": _number(track.face_px),
-        "speaking_share": _number(track.speaking_share),
+        "start_s": number(track.start_s),
+        "end_s": number(track.end_s),
+        "face_px": number(track.face_px),
+        "speaking_share": number(track.speaking_share),
         "decides": bool(track.decides),
         **_offset(track.offset, fps),
     }
-
-
-def _number(value: float | None) -> float | None:
-    """Return a number with four decimals, None for what is not finite: JSON has no NaN."""
-    return None if value is None or not math.isfinite(value) else round(float(value), 4)
-
-
-def _text(text: str) -> str:
-    """Return text that every JSON reader takes: bytes that are no Unicode become U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _percent_encoded(name: str) -> str:
-    """Return the exact bytes of a file's name, percent-encoded as in a URL."""
-    try:
-        return quote_from_bytes(os.fsencode(name))
-    except UnicodeEncodeError:  # no file of this system can bear such a name
-        return quote_from_bytes(name.encode("utf-8", "surrogatepass"))
