@@ -31,7 +31,20 @@ from clapboard.sync.consensus import Decision, Face, decide
 from clapboard.sync.distance import Curves, curves, distances, join, lag_rows
 from clapboard.sync.trust import NOT_CALIBRATED
 from clapboard.timebase import FEATURE_HZ, row_positions
-from clapboard.values import Audio, Clip, Crops, Embeddings, Features, Frame, Hook, Offset, Report, Track, TrackReport
+from clapboard.values import (
+    Audio,
+    Clip,
+    Crops,
+    Embeddings,
+    Features,
+    Frame,
+    Hook,
+    Offset,
+    Report,
+    Shot,
+    Track,
+    TrackReport,
+)
 from clapboard.verdict import DEFAULT_PROFILE, Profile, judge, parse_profile
 from clapboard.vision.detect import Detector
 from clapboard.vision.mouths import MouthFinder
@@ -99,6 +112,7 @@ class Measured:
     """What one decode of a file gives: sound, and by track number its embeddings and track.
 
     ``features`` are rows of the model's kind of sound, ``speech`` those by which speech is told; often the same.
+    ``shots`` are all of them, with a face or without.
     """
 
     clip: Clip
@@ -106,6 +120,7 @@ class Measured:
     speech: Features
     lips: dict[int, Embeddings]
     tracks: dict[int, Track]
+    shots: tuple[Shot, ...] = ()
 
 
 def mouths(
@@ -167,7 +182,7 @@ def measure(
     embeddings = {number: stream.embeddings() for number, stream in lips.items()}
     heard = {name: rows.features() for name, rows in sound.items()}
     tracks = {track.number: track for track in finder.tracks}
-    return Measured(clip, heard[model.spec.sound], heard[SPEECH_KIND], embeddings, tracks)
+    return Measured(clip, heard[model.spec.sound], heard[SPEECH_KIND], embeddings, tracks, tuple(finder.shots))
 
 
 def sound_between(features: Features, model: SyncModel, begin: int, end: int) -> Embeddings:

@@ -134,6 +134,16 @@ def test_cut_ends_all_tracks() -> None:
     assert [(t.shot.start_s, t.shot.end_s) for t in finder.tracks] == [(0.0, 1.2), (1.2, 59 / 25)]
 
 
+def test_shots_without_a_face_are_shots_too() -> None:
+    """Whoever wants the cuts gets all of them, and none where a flash hid a face."""
+    finder = MouthFinder(FakeDetector({i: still(60, (80, 60))[i] if i < 20 else [] for i in range(60)}))
+    colours = {i: 60 if i < 20 else 200 if i < 40 else 120 for i in range(60)}
+    run(finder, [numbered(i, colour=255 if i == 12 else colours[i]) for i in range(60)])
+    assert [(shot.start_s, shot.end_s) for shot in finder.shots] == [(0.0, 0.8), (0.8, 1.6), (1.6, 59 / 25)]
+    assert [t.shot for t in finder.tracks] == finder.shots[:1]
+    assert MouthFinder(FakeDetector({})).shots == []
+
+
 @pytest.mark.parametrize("length", [1, 3])
 def test_flash_does_not_end_a_track(length: int) -> None:
     """A photographer's flash hides the face for a moment; the track goes on behind it, and nothing starts in it."""

@@ -74,6 +74,13 @@ def test_short_gaps_are_interpolated() -> None:
     assert interpolated.tolist() == [False] * 4 + [True] * 3 + [False] * 4
 
 
+def test_scores_are_those_of_the_detector() -> None:
+    """How sure it was, frame by frame, and nothing where it saw nothing."""
+    found = followed("xxxx...xxxx", 0.97).scores()
+    assert found[[0, 3, 7, 10]] == pytest.approx([0.97] * 4)
+    assert np.flatnonzero(np.isnan(found)).tolist() == [4, 5, 6]
+
+
 def test_track_ends_with_its_last_sight() -> None:
     """Frames after the last sight are a guess: they never leave the track."""
     track = followed("xxxxx....")

@@ -93,13 +93,19 @@ class MouthFinder:
     @property
     def tracks(self) -> list[Track]:
         """The tracks that have ended, by number; all of them after `close`."""
-        ends = [*self._starts[1:], self._end_s]
-        made = []
+        made, shots = [], self.shots
         for track in sorted(self._done, key=lambda track: track.number):
             times, boxes, landmarks, interpolated = track.arrays()
-            shot = Shot(self._starts[track.shot], max(ends[track.shot], float(times[-1])))
-            made.append(Track(track.number, shot, times, boxes, landmarks, interpolated))
+            shot = shots[track.shot]
+            shot = Shot(shot.start_s, max(shot.end_s, float(times[-1])))
+            made.append(Track(track.number, shot, times, boxes, landmarks, interpolated, track.scores()))
         return made
+
+    @property
+    def shots(self) -> list[Shot]:
+        """The shots so far, with a face or without; the last one ends with the last frame."""
+        ends = [*self._starts[1:], self._end_s]
+        return [Shot(start_s, end_s) for start_s, end_s in zip(self._starts, ends, strict=False)]
 
     def push(self, grid: int, frame: Frame) -> list[Crops]:
         """Take the frame of the next grid point; return the crops that became ready.

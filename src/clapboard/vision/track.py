@@ -194,6 +194,10 @@ class FaceTrack:
             np.isnan(values[:, _SCORE]),
         )
 
+    def scores(self) -> F32:
+        """How sure the detector was, (T,), NaN where it missed; in frames passed over, at the look before."""
+        return self._rows.values[: self.seen, _SCORE].copy()
+
     def drop_pixels(self) -> None:
         """Free what is left of the pictures."""
         self._patches.clear()
