@@ -114,8 +114,8 @@ def against(track: Mapping[str, Any], clip: Mapping[str, Any], preset: Preset, *
 
 
 def kind_of(reason: str) -> str:
-    """A reason without its numbers, so that reasons of one kind can be counted."""
-    return re.sub(r"[-+]?\d[\d.,]*(?<=\d)", "N", reason.partition(":")[0]).partition(", N")[0]
+    """A reason without its numbers and its advice, so that reasons of one kind can be counted."""
+    return re.sub(r"(?<![A-Za-z\d])[-+]?\d[\d.,]*(?<=\d)", "N", re.split(r"[:;]", reason)[0]).partition(", N")[0]
 
 
 def _below(value: float | None, least: float) -> bool:

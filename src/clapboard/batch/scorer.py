@@ -22,11 +22,10 @@ from clapboard.pipeline import check, opened
 from clapboard.report.record import record
 from clapboard.sync.consensus import AGREE_MS
 from clapboard.sync.distance import lag_rows
-from clapboard.values import Hook, Report, TrackReport
+from clapboard.values import Hook, Model, Report, TrackReport
 
 MAX_BYTES = 2**31 - 1
 """Largest clip that is taken from memory: as much as one Arrow value holds."""
-UNREADABLE = "cannot be read"
 NO_FACE = "no face was found"
 
 
@@ -99,7 +98,7 @@ class Scorer:
             raise UsageError("a batch needs a column path or bytes")
         if len(set(lengths.values())) != 1:
             raise UsageError(f"the columns of a batch must be equally long, not {lengths}")
-        self._require_model()
+        self.load()
         count = next(iter(lengths.values()))
         paths = batch["path"] if "path" in batch else [f"clip {number}" for number in range(count)]
         if "bytes" in batch:
@@ -161,14 +160,21 @@ class Scorer:
 
         return hook
 
-    def _require_model(self) -> None:
-        """Load the model, and see that the preset can judge what it measures."""
-        spec = opened(self.model, self.threads).spec
+    def load(self) -> Model:
+        """Load the model, and see that the preset can judge what it measures; a batch does it by itself.
+
+        Raises
+        ------
+        UsageError, ModelError : as for a batch
+        """
+        loaded = opened(self.model, self.threads)
+        spec = loaded.spec
         if self.preset is not None and spec.calibration is None and spec.name != PUBLISHED:
             raise UsageError(
                 f"--preset {self.preset.name} judges by the probability, which {spec.name} has none of: "
                 "calibrate it (clapboard models calibrate), or leave the preset away"
             )
+        return loaded.model
 
     def _judged(self, found: dict[str, Any]) -> dict[str, Any]:
         """A row with what the preset says of it."""
@@ -183,7 +189,7 @@ class Scorer:
         if keep:
             reasons = []
         elif found["status"] == "error":
-            reasons = [UNREADABLE]
+            reasons = [f"error: {kind_of(reason)}" for reason in found["reasons"]]
         elif not tracks:
             reasons = (
                 [NO_FACE] if NO_FACE in found["reasons"] else [f"undecided: {kind_of(r)}" for r in found["reasons"]]

@@ -12,6 +12,7 @@ from clapboard.cli.check import check
 from clapboard.cli.common import EXIT_INTERRUPTED, complain, guarded
 from clapboard.cli.evaluate import evaluate
 from clapboard.cli.features import features
+from clapboard.cli.filter import filter_
 from clapboard.cli.fix import fix
 from clapboard.cli.models import models_app
 from clapboard.cli.models_make import calibrate, export, import_
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command("check")(check)
 app.command("fix")(fix)
+app.command("filter")(filter_)
 app.command("features")(features)
 models_app.command("calibrate")(calibrate)
 models_app.command("export")(export)

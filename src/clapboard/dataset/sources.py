@@ -3,7 +3,7 @@
 import csv
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -41,8 +41,8 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A file below the folder that was given; a file that was given itself lies in the folder around it."""
+class Place:
+    """A file, its path below the folder that was given, and that folder; a given file lies in the folder around it."""
 
     path: Path
     inner: PurePath
@@ -126,7 +126,7 @@ def find(
     left_out: list[tuple[Source, str]] = []
     seen: dict[tuple[int, int], Path] = {}
     named: dict[str, Path] = {}
-    for place in sorted(_places(inputs), key=lambda place: (place.inner.parts, str(place.path))):
+    for place in sorted(places(inputs), key=lambda place: (place.inner.parts, str(place.path))):
         row = labels.rows.get(Path(os.path.realpath(place.path)))
         if part is not None and (row is None or row.get("part") != part):
             continue
@@ -158,7 +158,7 @@ def find(
     return Found(tuple(sources), tuple(left_out))
 
 
-def _name(place: _Place, row: Mapping[str, str], labelled: Path) -> str:
+def _name(place: Place, row: Mapping[str, str], labelled: Path) -> str:
     """What the data set calls a file: as its label does, relative to the label file where it lies below that."""
     if not row:
         return place.inner.as_posix()
@@ -166,7 +166,7 @@ def _name(place: _Place, row: Mapping[str, str], labelled: Path) -> str:
     return (said.relative_to(labelled) if said.is_absolute() and said.is_relative_to(labelled) else said).as_posix()
 
 
-def _speaker(place: _Place, file: str, speaker_from: str | None) -> str:
+def _speaker(place: Place, file: str, speaker_from: str | None) -> str:
     """Who speaks, as far as names tell."""
     if speaker_from is not None and speaker_from not in SPEAKER_FROM:
         match = _pattern(speaker_from).search(file)
@@ -196,19 +196,24 @@ def _pattern(text: str) -> re.Pattern[str]:
         ) from None
 
 
-def _places(inputs: Iterable[str | Path]) -> Iterator[_Place]:
-    """Every file that is asked for."""
+def places(inputs: Iterable[str | Path], suffixes: Collection[str] = VIDEO_SUFFIXES) -> Iterator[Place]:
+    """Every file that is asked for, and those with such an ending below every folder.
+
+    Raises
+    ------
+    UsageError : an input does not exist
+    """
     for given in map(Path, inputs):
         if given.is_dir():
-            yield from _below(given)
+            yield from _below(given, suffixes)
         elif given.is_file():
-            yield _Place(given, PurePath(given.name), given.parent)
+            yield Place(given, PurePath(given.name), given.parent)
         else:
             raise UsageError(f"{given}: there is no such file or folder")
 
 
-def _below(folder: Path) -> Iterator[_Place]:
-    """Video files below a folder, also through links, each folder once; hidden ones are left out."""
+def _below(folder: Path, suffixes: Collection[str]) -> Iterator[Place]:
+    """Files with such an ending below a folder, also through links, each folder once; hidden ones are left out."""
     been: set[str] = set()
     for inside, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(inside)
@@ -218,5 +223,5 @@ def _below(folder: Path) -> Iterator[_Place]:
         been.add(real)
         for name in files:
             path = Path(inside, name)
-            if path.suffix.lower() in VIDEO_SUFFIXES and not name.startswith(".") and path.is_file():
-                yield _Place(path, path.relative_to(folder), folder)
+            if path.suffix.lower() in suffixes and not name.startswith(".") and path.is_file():
+                yield Place(path, path.relative_to(folder), folder)

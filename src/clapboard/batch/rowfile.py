@@ -1,0 +1,193 @@
+"""The rows of a run, one JSON object a line, and going on after it was killed.
+
+The rows of one clip are appended at once and handed to the system before the next clip's, so a killed run leaves whole
+clips and at most one that is torn; that one is cut off and measured again. Every few seconds, and at the end, the disk
+is told to keep them, so that after a power cut no more is measured twice. ``OUT.settings.json`` holds the options that
+the rows depend on: with other ones nobody goes on with the file.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from clapboard.errors import MediaError, UsageError
+from clapboard.files import candidate_beside
+
+SYNC_EVERY_S = 5.0
+"""How much work a power cut can cost (s)."""
+FORMAT = 1
+INFORMATION = ("version",)
+"""Settings that are noted, but may differ."""
+
+Row = Mapping[str, Any]
+
+
+class RowFile:
+    """Appends rows, after those of an earlier run with the same settings; used in a ``with`` block.
+
+    Parameters
+    ----------
+    path : the file of rows
+    settings : what the rows depend on, ready for JSON
+    overwrite : begin anew, whatever is there
+
+    Raises
+    ------
+    UsageError : the file was begun with other settings or by somebody else, or another run writes to it
+    MediaError : it cannot be read or written, or is damaged
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any], *, overwrite: bool = False) -> None:
+        self.path = path
+        self._settings = {"format": FORMAT, **settings}
+        self._said = path.with_name(f"{path.name}.settings.json")
+        self._synced_s = time.monotonic()
+        _require_place(path)
+        try:
+            self._file = path.open("a+b", buffering=0)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            self._lock()
+            if overwrite:
+                self._file.truncate(0)
+            if os.fstat(self._file.fileno()).st_size == 0:
+                self._note_settings()
+            else:
+                self._require_same()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> "RowFile":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self.sync()
+        finally:
+            self._file.close()
+
+    def earlier(self) -> Iterator[list[dict[str, Any]]]:
+        """The rows of every clip that an earlier run has finished; what it left torn is cut off at the end.
+
+        Raises
+        ------
+        MediaError : a line in the middle is damaged
+        """
+        self._file.seek(0)
+        good, at, clip = 0, 0, list[dict[str, Any]]()
+        with open(self._file.fileno(), "rb", closefd=False) as lines:
+            for number, line in enumerate(lines, start=1):
+                at += len(line)
+                row = _row_of(line)
+                if row is None or (clip and row["id"] != clip[0]["id"]):
+                    if lines.read(1):
+                        raise MediaError(
+                            f"{self.path}: line {number} is damaged; mend it, or give --overwrite to begin anew"
+                        )
+                    break
+                clip.append(row)
+                if len(clip) == max(1, row["faces"]):
+                    yield clip
+                    good, clip = at, []
+        try:
+            self._file.truncate(good)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add the rows of one clip.
+
+        Raises
+        ------
+        MediaError : they cannot be written
+        """
+        data = memoryview(b"".join(json.dumps(row, allow_nan=False).encode() + b"\n" for row in rows))
+        try:
+            while data:
+                data = data[self._file.write(data) or 0 :]
+            if time.monotonic() - self._synced_s > SYNC_EVERY_S:
+                self.sync()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def sync(self) -> None:
+        """Have the disk keep all rows so far."""
+        os.fsync(self._file.fileno())
+        self._synced_s = time.monotonic()
+
+    def _lock(self) -> None:
+        """Keep other runs from the file for as long as it is open."""
+        try:
+            import fcntl
+        except ImportError:  # Windows: two runs at once are the user's own fault there
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{self.path}: another run writes to it; wait for it, or give another -o") from None
+        except OSError:  # a file system without locks
+            return
+
+    def _note_settings(self) -> None:
+        """Write down what the rows depend on."""
+        try:
+            with candidate_beside(self._said) as candidate:
+                candidate.write_text(json.dumps(self._settings, indent=1) + "\n", encoding="utf-8")
+                candidate.replace(self._said)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _require_same(self) -> None:
+        """Refuse to go on with other settings."""
+        try:
+            before = json.loads(self._said.read_text(encoding="utf-8"))
+            before = before if isinstance(before, dict) else {}
+        except (OSError, ValueError):
+            raise UsageError(
+                f"{self.path}: exists already, and {self._said.name} with its options does not; "
+                "give --overwrite or another -o"
+            ) from None
+        for name, value in self._settings.items():
+            if name not in INFORMATION and before.get(name) != value:
+                raise UsageError(
+                    f"{self.path}: was begun with {name} {_shown(before.get(name))}, not {_shown(value)}; "
+                    "give the same, --overwrite, or another -o"
+                )
+
+    def _unwritable(self, error: OSError) -> MediaError:
+        """The error of a disk that is full or gone."""
+        return MediaError(f"{self.path}: cannot be written ({error.strerror or error}); make room or give another -o")
+
+
+def _require_place(path: Path) -> None:
+    """Refuse what cannot be a file of rows."""
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a directory; give the name of a file")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: is not a regular file, so that nothing could go on with it; give another -o")
+
+
+def _row_of(line: bytes) -> dict[str, Any] | None:
+    """A row, or None for what is none or not whole."""
+    try:
+        row = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    good = isinstance(row, dict) and isinstance(row.get("id"), str) and isinstance(row.get("faces"), int)
+    return row if good else None
+
+
+def _shown(value: Any) -> str:
+    """A setting in words."""
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "none" if value is None else str(value)

@@ -1,0 +1,228 @@
+"""A folder of clips to rows: find, measure side by side, write down as it comes, go on where it stopped."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clapboard import __version__
+from clapboard.batch.clips import ClipAt, find_clips, parse_shard, shard_of
+from clapboard.batch.rowfile import RowFile
+from clapboard.batch.scorer import Scorer
+from clapboard.batch.tally import Tally
+from clapboard.batch.tarout import TarShards, names_for
+from clapboard.dataset.pool import Died, work
+from clapboard.dataset.prepare import cores
+from clapboard.errors import ClapboardError, UsageError
+from clapboard.models import DEFAULT_MODEL
+from clapboard.values import Hook
+
+TAR_CLIPS = 10_000
+TAR_BYTES = 10**9
+CLIP_KEYS = ("id", "faces", "speakers", "duration_s", "status")
+TRACK_KEYS = (
+    "offset_ms", "offset_frames", "confidence", "min_distance", "p_within_frame", "reasons", "face_px", "start_s",
+    "end_s", "speaking_share", "windows", "decides", "speaks",
+)  # fmt: skip
+OF_CLIP = ("offset_ms", "confidence", "p_within_frame", "reasons", "keep", "drop_reasons")
+"""What a row says of its clip as well, with ``clip_`` before the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What a run gave.
+
+    Attributes
+    ----------
+    tally : counts of all rows in the file, with those of earlier runs
+    fresh : clips that were measured in this run
+    not_packed : by id, why a kept clip is in no tar file
+    """
+
+    tally: Tally
+    fresh: int
+    not_packed: dict[str, str]
+
+
+class _Task:
+    """What a process does with each clip; it is sent there without what it loads."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def __call__(self, clip: ClipAt) -> dict[str, Any]:
+        """The columns of one clip."""
+        if clip.problem:
+            return self._scorer.failed(clip.problem)
+        if clip.begin is None:
+            return self._scorer.row(clip.path)
+        try:
+            data = clip.read()
+        except (ClapboardError, MemoryError) as error:
+            return self._scorer.failed(str(error).removeprefix(f"{clip.path}: ") or "too large for the memory")
+        return self._scorer.row(clip.id, data, in_memory=True)
+
+
+def filter_clips(
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    preset: str | None = None,
+    model: str | Path = DEFAULT_MODEL,
+    max_offset_ms: float = 1000.0,
+    audio_track: int | None = None,
+    timeout_s: float | None = None,
+    shard: str | None = None,
+    processes: int | None = None,
+    overwrite: bool = False,
+    tar_out: str | Path | None = None,
+    tar_clips: int = TAR_CLIPS,
+    tar_bytes: int = TAR_BYTES,
+    hook: Hook | None = None,
+) -> Filtered:
+    """Measure many clips and write one row for each clip and face; given again, go on where it stopped.
+
+    Parameters
+    ----------
+    inputs : folders, video files and tar files; see `clapboard.batch.clips.find_clips`
+    out : the file of rows, one JSON object a line; see `rows_of`
+    preset, model, max_offset_ms, audio_track, timeout_s : see `clapboard.batch.scorer.Scorer`
+    shard : ``i/n``, only that part of the clips
+    processes : as many as the machine has cores where None
+    overwrite : begin anew, whatever is there
+    tar_out : folder for tar files of what is kept, by a preset
+    tar_clips, tar_bytes : the most that a tar file holds
+    hook : called as ``hook(step, done, total)``, done and total in bytes of video
+
+    Returns
+    -------
+    Filtered
+
+    Raises
+    ------
+    UsageError : an argument makes no sense, or the file was begun with other options
+    MediaError : the rows or tar files cannot be read or written; no clip raises it
+    ModelError : the model cannot be loaded
+    """
+    out, part = Path(out), parse_shard(shard)
+    if tar_out is not None and preset is None:
+        raise UsageError("--tar-out packs what a preset keeps; name one with --preset")
+    _require_no_input(out, inputs)
+    scorer = Scorer(model, preset=preset, max_offset_ms=max_offset_ms, audio_track=audio_track, timeout_s=timeout_s)
+    loaded = scorer.load()
+    clips = [clip for clip in find_clips(inputs) if part is None or shard_of(clip.id, part[1]) == part[0]]
+    settings = {
+        "version": __version__,
+        "inputs": [str(each) for each in inputs],
+        "model": loaded.name,
+        "sha256": loaded.sha256,
+        "preset": preset,
+        "max-offset-ms": max_offset_ms,
+        "audio-track": audio_track,
+        "timeout-s": timeout_s,
+        "shard": shard,
+    }
+    with RowFile(out, settings, overwrite=overwrite) as rows:
+        packer = None
+        if tar_out is not None:
+            prefix = "clips" if part is None else f"clips-{part[0]}of{part[1]}"
+            names = names_for([clip.id for clip in clips])
+            limits = {"max_clips": tar_clips, "max_bytes": tar_bytes}
+            packer = TarShards(Path(tar_out), prefix, names, rows.sync, **limits, overwrite=overwrite)
+        run = _Run(rows, packer, {clip.id: clip for clip in clips})
+        try:
+            run.take_up()
+            run.work_off(scorer, processes or cores(), hook)
+            run.finish()
+        finally:
+            if packer is not None:
+                packer.abandon()
+    return Filtered(run.tally, run.fresh, run.not_packed)
+
+
+class _Run:
+    """Rows and tar files as they grow."""
+
+    def __init__(self, rows: RowFile, packer: TarShards | None, clips: dict[str, ClipAt]) -> None:
+        self._rows, self._packer, self._clips = rows, packer, clips
+        self._done: set[str] = set()
+        self.tally, self.fresh, self.not_packed = Tally(), 0, dict[str, str]()
+
+    def take_up(self) -> None:
+        """Go through what an earlier run has written, and pack what it had no time to."""
+        kept, late = set[str](), list[list[dict[str, Any]]]()
+        for rows in self._rows.earlier():
+            id_ = rows[0]["id"]
+            self._done.add(id_)
+            self.tally.add(rows)
+            if rows[0]["clip_keep"]:
+                kept.add(id_)
+                if self._packer is not None and id_ not in self._packer.packed:
+                    late.append(rows)
+        if self._packer is not None:
+            self._packer.require_within(kept)
+            for rows in late:
+                self._pack(rows)
+
+    def work_off(self, scorer: Scorer, processes: int, hook: Hook | None) -> None:
+        """Measure what is not measured yet."""
+        jobs = [clip for clip in self._clips.values() if clip.id not in self._done]
+        total, done = sum(clip.size_bytes for clip in jobs), 0
+        with closing(work(_Task(scorer), jobs, processes)) as results:
+            for number, result in results:
+                clip = jobs[number]
+                died = isinstance(result, Died)
+                found = scorer.failed(f"ended the process that read it: {result.how}") if died else result
+                rows = rows_of(clip.id, found)
+                self._rows.append(rows)
+                self.tally.add(rows)
+                self.fresh += 1
+                if self._packer is not None and rows[0]["clip_keep"]:
+                    self._pack(rows)
+                done += clip.size_bytes
+                if hook:
+                    hook("measure", done, total)
+
+    def finish(self) -> None:
+        """Close the last tar file."""
+        if self._packer is not None:
+            self._packer.close()
+
+    def _pack(self, rows: list[dict[str, Any]]) -> None:
+        """Pack a kept clip."""
+        id_ = rows[0]["id"]
+        assert self._packer is not None
+        problem = (
+            self._packer.add(self._clips[id_], rows) if id_ in self._clips else "it is not among the inputs any more"
+        )
+        if problem:
+            self.not_packed[id_] = problem
+
+
+def rows_of(id_: str, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a clip from its columns: one for each face, or one whose track is None.
+
+    Each holds ``id, track, faces, speakers, duration_s, status`` of the clip, the face's own numbers, and with
+    ``clip_`` before the name what the faces together say; ``keep`` is None without a preset.
+    """
+    clip = {name: found.get(name) for name in CLIP_KEYS} | {"id": id_}
+    together = {f"clip_{name}": found.get(name) for name in OF_CLIP}
+    together["clip_drop_reasons"] = together["clip_drop_reasons"] or []
+    rows = []
+    for track in found["tracks"] or [None]:
+        own = {name: None if track is None else track[name] for name in TRACK_KEYS}
+        if track is None:
+            decision = {"keep": found.get("keep"), "drop_reasons": found.get("drop_reasons", [])}
+            own["reasons"] = found["reasons"]
+        else:
+            decision = {"keep": track.get("keep"), "drop_reasons": track.get("drop_reasons", [])}
+        rows.append({**clip, "track": None if track is None else track["number"], **own, **decision, **together})
+    return rows
+
+
+def _require_no_input(out: Path, inputs: Sequence[str | Path]) -> None:
+    """Refuse to write rows over a clip."""
+    if out.suffix.lower() == ".tar" or any(given.is_file() and out.exists() and given.samefile(out)
+                                           for given in map(Path, inputs)):  # fmt: skip
+        raise UsageError(f"{out}: is an input or named like one; give a name that ends in .jsonl to -o")

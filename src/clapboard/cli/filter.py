@@ -1,0 +1,118 @@
+"""``clapboard filter``: measure many clips, decide which to keep by a preset, one row a clip and face."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from clapboard.cli.common import (
+    EXIT_INTERRUPTED,
+    EXIT_SIGNAL,
+    MAX_THREADS,
+    AudioTrackOption,
+    MaxOffsetOption,
+    ModelOption,
+    QuietOption,
+    code_of,
+    complain,
+    guarded,
+)
+from clapboard.cli.process import Stopped
+from clapboard.cli.progress import Progress
+from clapboard.errors import EXIT_MEDIA
+from clapboard.models import DEFAULT_MODEL
+from clapboard.report.printable import shown
+
+MEGABYTE: Final = 1_000_000
+NAMED: Final = 3
+"""So many clips are named where something is said of several."""
+
+
+@guarded
+def filter_(
+    *,
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER|FILE", help="Videos, tar files of them, and folders of both.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.jsonl", help="File of the rows.")],
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="What to keep: strict, latentsync, voxceleb or relaxed; without one, clips are only measured.",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Only part I of N of the clips, counted from 0."),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", metavar="N", min=1, max=MAX_THREADS, help="By default one for each core."),
+    ] = None,
+    timeout_s: Annotated[
+        float | None, typer.Option("--timeout-s", metavar="S", help="Give up a clip that takes longer.")
+    ] = None,
+    tar_out: Annotated[
+        Path | None,
+        typer.Option("--tar-out", metavar="DIR", help="Pack the clips that are kept into tar files of this folder."),
+    ] = None,
+    tar_clips: Annotated[
+        int, typer.Option("--tar-clips", metavar="N", min=1, help="Most clips in one of these tar files.")
+    ] = 10_000,
+    tar_mb: Annotated[
+        float, typer.Option("--tar-mb", metavar="MB", min=0.001, help="Most megabytes in one of these tar files.")
+    ] = 1000.0,
+    max_offset_ms: MaxOffsetOption = 1000.0,
+    audio_track: AudioTrackOption = None,
+    model: ModelOption = DEFAULT_MODEL,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Begin anew instead of going on with what OUT holds.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Measure every clip in each FOLDER, tar file or FILE; keep or drop each face by a preset, and say why.
+
+    Give the same command again to go on after an interruption, or to take in new clips. A clip that cannot be read has
+    a row with the reason and stops nothing. At the end it is told how many were dropped, and why.
+
+    Exit code: 0 done, 2 usage, 4 no clip could be read, or OUT or DIR not be written, 5 no such model.
+    """
+    from clapboard.batch.run import filter_clips
+
+    try:
+        with Progress(wanted=not quiet).piece("filter") as hook:
+            done = filter_clips(
+                inputs,
+                out,
+                preset=preset,
+                model=model,
+                max_offset_ms=max_offset_ms,
+                audio_track=audio_track,
+                timeout_s=timeout_s,
+                shard=shard,
+                processes=processes,
+                overwrite=overwrite,
+                tar_out=tar_out,
+                tar_clips=tar_clips,
+                tar_bytes=round(tar_mb * MEGABYTE),
+                hook=hook,
+            )
+    except KeyboardInterrupt as stop:
+        complain("interrupted; what is finished is kept: give the same command again to go on")
+        return EXIT_SIGNAL + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
+    except Exception as error:
+        code, message = code_of(error)
+        complain(message)
+        return code
+    if done.not_packed:
+        some = "; ".join(f"{id_}: {why}" for id_, why in list(done.not_packed.items())[:NAMED])
+        complain(f"kept, but not packed: {len(done.not_packed)} clips ({some}); give the same command again to try")
+    if not quiet:
+        print(shown(f"{out}: {done.fresh} clips are new"))
+        for line in done.tally.lines():
+            print(shown(line))
+    if done.not_packed or (done.tally.clips and done.tally.status["error"] == done.tally.clips):
+        return EXIT_MEDIA
+    return 0
