@@ -17,12 +17,12 @@ FLOORS = {
     "sound": 2, "vision": 2, "sync": 2, "media": 2, "speakers": 2, "report": 2, "verdict": 2, "metrics": 2,
     "models": 3,
     "pipeline": 4, "testing": 4,
-    "dataset": 5, "repair": 5, "embeddings": 5, "published": 5,
-    "evaluation": 6, "batch": 6,
+    "dataset": 5, "repair": 5, "embeddings": 5, "speaking": 5, "footage": 5, "published": 5,
+    "evaluation": 6, "batch": 6, "scoring": 6, "syncnet_files": 6,
     "training": 7,
     "cli": 8,
 }  # fmt: skip
-HEAVY = ("numpy", "av", "onnxruntime", "onnx", "joblib", "lz4", "rich", "typer", "torch")
+HEAVY = ("numpy", "av", "onnxruntime", "onnx", "joblib", "lz4", "rich", "typer", "torch", "PIL")
 NEVER = ("torch", "cv2", "tensorflow", "mtcnn")
 
 
@@ -148,7 +148,7 @@ def test_help_loads_nothing_that_measures() -> None:
     """``clapboard check --help`` answers at once."""
     loaded = loaded_by("from clapboard.cli import main\nmain(['check', '--help'])")
     assert "typer" in loaded
-    assert not loaded.intersection(("numpy", "av", "onnxruntime", "onnx", "joblib", "torch"))
+    assert not loaded.intersection(("numpy", "av", "onnxruntime", "onnx", "joblib", "torch", "PIL"))
 
 
 @pytest.mark.parametrize("module", ["clapboard", "clapboard.cli.app", "clapboard.pipeline", "clapboard.repair"])
