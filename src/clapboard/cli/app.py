@@ -11,6 +11,7 @@ from clapboard import __version__
 from clapboard.cli.check import check
 from clapboard.cli.common import EXIT_INTERRUPTED, complain, guarded
 from clapboard.cli.evaluate import evaluate
+from clapboard.cli.export_syncnet import export_syncnet
 from clapboard.cli.features import features
 from clapboard.cli.filter import filter_
 from clapboard.cli.fix import fix
@@ -33,6 +34,7 @@ app.command("check")(check)
 app.command("fix")(fix)
 app.command("filter")(filter_)
 app.command("features")(features)
+app.command("export-syncnet")(export_syncnet)
 models_app.command("calibrate")(calibrate)
 models_app.command("export")(export)
 models_app.command("import")(import_)
