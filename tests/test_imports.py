@@ -18,7 +18,7 @@ FLOORS = {
     "models": 3,
     "pipeline": 4, "testing": 4,
     "dataset": 5, "repair": 5, "embeddings": 5, "speaking": 5, "footage": 5, "published": 5,
-    "evaluation": 6, "batch": 6, "syncnet_files": 6, "scoring": 6, "syncnet_files": 6,
+    "evaluation": 6, "batch": 6, "scoring": 6, "syncnet_files": 6,
     "training": 7,
     "cli": 8,
 }  # fmt: skip
