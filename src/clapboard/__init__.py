@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from clapboard.models.session import load_model
     from clapboard.pipeline import check
     from clapboard.repair import FixReport, fix
+    from clapboard.scoring import LipSyncError, score
+    from clapboard.speaking import who_speaks
     from clapboard.sync.search import find_offset
-    from clapboard.values import Offset, Report
+    from clapboard.values import Offset, Report, Speakers
 
 __version__ = "0.1.0"
 
@@ -37,6 +39,7 @@ __all__ = [
     "ClapboardError",
     "FileEmbeddings",
     "FixReport",
+    "LipSyncError",
     "MediaError",
     "MissingExtraError",
     "ModelError",
@@ -44,6 +47,7 @@ __all__ = [
     "NoVideoError",
     "Offset",
     "Report",
+    "Speakers",
     "UndecidedError",
     "UsageError",
     "__version__",
@@ -52,6 +56,8 @@ __all__ = [
     "find_offset",
     "fix",
     "load_model",
+    "score",
+    "who_speaks",
 ]
 
 _HOMES = {
@@ -61,9 +67,13 @@ _HOMES = {
     "find_offset": "clapboard.sync.search",
     "fix": "clapboard.repair",
     "FixReport": "clapboard.repair",
+    "LipSyncError": "clapboard.scoring",
     "load_model": "clapboard.models.session",
     "Offset": "clapboard.values",
     "Report": "clapboard.values",
+    "score": "clapboard.scoring",
+    "Speakers": "clapboard.values",
+    "who_speaks": "clapboard.speaking",
 }
 
 

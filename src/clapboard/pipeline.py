@@ -193,19 +193,24 @@ def sound_between(features: Features, model: SyncModel, begin: int, end: int) ->
     return model.embed_sound(rows, features.valid[low:high], features.first_s + low / FEATURE_HZ)
 
 
-def curves_of(measured: Measured, model: SyncModel, max_offset_s: float, hook: Hook | None = None) -> dict[int, Curves]:
-    """One curve a second for every track; each piece of sound is embedded once for all of them."""
-    features, found = measured.features, dict[int, list[Curves]]()
-    if not len(features.values):
-        return {}
-    speech = np.concatenate([[0], np.cumsum(active_rows(measured.speech))])
-    near, reach = round(SPEECH_NEAR_S * FEATURE_HZ), round((max_offset_s + 0.5) * FEATURE_HZ)
+def side_by_side(
+    measured: Measured, model: SyncModel, reach_s: float, hook: Hook | None = None
+) -> Iterator[tuple[int, Embeddings, Embeddings]]:
+    """Pieces of every track in the order of time, with the sound as far as ``reach_s`` to either side of them.
+
+    Each piece of sound is embedded once for all faces that are in view during it.
+
+    Yields
+    ------
+    number of the track; its picture, (T, D) float32; the sound, (R, D) float32 every 10 ms
+    """
+    features, reach = measured.features, round((reach_s + 0.5) * FEATURE_HZ)
     size = round(CHUNK_S * FEATURE_HZ)
     places = {
         n: row_positions(lips.time_s, features.first_s)[0] for n, lips in measured.lips.items() if len(lips.time_s)
     }
-    if not places:
-        return {}
+    if not places or not len(features.values):
+        return
     first, end = min(int(p[0]) for p in places.values()), max(int(p[-1]) for p in places.values()) + 1
     for begin in range(first, end, size):
         inside = {n: (place >= begin) & (place < begin + size) for n, place in places.items()}
@@ -214,13 +219,21 @@ def curves_of(measured: Measured, model: SyncModel, max_offset_s: float, hook: H
             sound = sound_between(features, model, begin - reach, begin + size + reach)
         for number, here in inside.items():
             lips = measured.lips[number]
-            picture = Embeddings(lips.values[here].astype(np.float32), lips.time_s[here])
-            at = row_positions(picture.time_s, measured.speech.first_s)[0]
-            ends = np.clip([at - near, at + near + 1], 0, len(speech) - 1)
-            distant = distances(picture, sound, max_offset_s)
-            found.setdefault(number, []).append(curves(distant, speech[ends[1]] > speech[ends[0]]))
+            yield number, Embeddings(lips.values[here].astype(np.float32), lips.time_s[here]), sound
         if hook:
             hook("compare", (min(begin + size, end) - first) / FEATURE_HZ, (end - first) / FEATURE_HZ)
+
+
+def curves_of(measured: Measured, model: SyncModel, max_offset_s: float, hook: Hook | None = None) -> dict[int, Curves]:
+    """One curve a second for every track."""
+    found = dict[int, list[Curves]]()
+    speech = np.concatenate([[0], np.cumsum(active_rows(measured.speech))])
+    near = round(SPEECH_NEAR_S * FEATURE_HZ)
+    for number, picture, sound in side_by_side(measured, model, max_offset_s, hook):
+        at = row_positions(picture.time_s, measured.speech.first_s)[0]
+        ends = np.clip([at - near, at + near + 1], 0, len(speech) - 1)
+        distant = distances(picture, sound, max_offset_s)
+        found.setdefault(number, []).append(curves(distant, speech[ends[1]] > speech[ends[0]]))
     return {number: join(parts) for number, parts in found.items()}
 
 

@@ -17,6 +17,7 @@ from clapboard.errors import UsageError
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+OffsetFrom = Literal["file", "user", "likely", "assumed"]
 Status = Literal["in_sync", "out_of_sync", "undecided", "error"]
 Hook = Callable[[str, float, float | None], None]
 """What long work is told of: ``hook(step, done, total)``, the total None while it is not known."""
@@ -421,7 +422,8 @@ class Speakers:
     ----------
     report : what `clapboard.check` says of the file
     offset_ms : the offset at which lips and sound were compared, positive = sound early
-    offset_from : where it comes from: the ``file``, the ``user``, or ``assumed`` where the file's is not trusted
+    offset_from : where it comes from: the ``file``; the ``user``; ``likely``, measured in the file and not trusted for
+        the whole of it, but lips match the sound better there than at 0; or ``assumed``, 0 where nothing says more
     faces : every face track, in the order of its number
     turns : stretches of speech in the order of their start; those of different faces may overlap
     method : how distances became decisions
@@ -429,7 +431,7 @@ class Speakers:
 
     report: Report
     offset_ms: float
-    offset_from: Literal["file", "user", "assumed"]
+    offset_from: OffsetFrom
     faces: tuple[FaceSpeech, ...]
     turns: tuple[Turn, ...]
     method: str

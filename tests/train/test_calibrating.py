@@ -35,7 +35,9 @@ def test_runs_that_held_people_out_calibrate(
         runs.append(str(tmp_path / speaker))
     out = tmp_path / "calibration.json"
     assert main(["models", "calibrate", *runs, "--data", str(data), "-o", str(out)]) == 0
-    assert set(json.loads(out.read_text())["weights"]) == set(TERMS)
+    written = json.loads(out.read_text())
+    assert set(written["weights"]) == set(TERMS)
+    assert set(written) == {"bias", "weights", "speaking"}
     assert "wrong voice answered" in capsys.readouterr().out
     known = tmp_path / "known.csv"
     known.write_text("file,offset_ms,usable\nnobody.mp4,0,yes\n")

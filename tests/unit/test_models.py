@@ -43,6 +43,8 @@ def test_the_bundled_model_is_small_and_whole() -> None:
     assert "clapboard-s" in store.names()
     assert (spec.window_frames, spec.window_rows, spec.embedding) == (5, 20, 256)
     assert (spec.view, spec.sound) == ("mouth-64", "log-mel-40")
+    assert spec.calibration is not None
+    assert spec.calibration.speaking is not None
 
 
 def test_every_picture_window_is_embedded_once_however_the_crops_are_cut() -> None:
@@ -143,6 +145,11 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, text: str) -> None:
         ({"calibration": {"bias": 1.0}}, "calibration is not a bias and weights"),
         ({"calibration": {"bias": 1.0, "weights": {"charm": 2.0}}}, "weighs charm, unknown to this version"),
         ({"calibration": {"bias": None, "weights": {}}}, "calibration is not a bias and weights"),
+        ({"calibration": {"bias": 1.0, "weights": {}, "speaking": {"slope": 1.0}}}, "does not hold bias, slope, stay"),
+        (
+            {"calibration": {"bias": 1.0, "weights": {}, "speaking": {"slope": 1.0, "bias": 0.0, "stay": 1.0}}},
+            "for speakers is not a slope, a bias, and a probability",
+        ),
     ],
 )
 def test_a_description_that_makes_no_sense_is_refused(tmp_path: Path, changed: dict[str, Any], what: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from clapboard.errors import ModelError
 from clapboard.sound.kinds import KINDS
+from clapboard.speakers.states import SpeakingModel
 from clapboard.sync.trust import TERMS
 from clapboard.vision.views import VIEWS
 
@@ -20,11 +21,13 @@ STREAMS = ("picture", "sound")
 class Calibration:
     """Logistic regression from a curve to the probability of being right within one frame, see `clapboard.sync.trust`.
 
-    ``weights`` by the name of the feature, ``bias``; fitted on people that the model had not learned from.
+    ``weights`` by the name of the feature, ``bias``; fitted on people that the model had not learned from. ``speaking``
+    tells from the same distances who speaks, see `clapboard.speakers.states`; without it, that is not told.
     """
 
     bias: float
     weights: dict[str, float]
+    speaking: SpeakingModel | None = None
 
     def __post_init__(self) -> None:
         """Check what it holds.
@@ -37,6 +40,25 @@ class Calibration:
         _require(good, "its calibration is not a bias and weights")
         unknown = sorted(set(self.weights) - set(TERMS))
         _require(not unknown, f"its calibration weighs {', '.join(unknown)}, unknown to this version; update Clapboard")
+        told = self.speaking
+        good = told is None or (all(map(_number, [told.slope, told.bias, told.stay])) and 0 < told.stay < 1)
+        _require(good, "its calibration for speakers is not a slope, a bias, and a probability to stay")
+
+    @classmethod
+    def of(cls, values: Any) -> "Calibration":
+        """Calibration from what JSON holds: ``bias``, ``weights``, and ``speaking`` where it has that.
+
+        Raises
+        ------
+        ModelError : it is none
+        """
+        good = isinstance(values, dict) and {"bias", "weights"} <= set(values) <= {"bias", "weights", "speaking"}
+        _require(good, "its calibration is not a bias and weights")
+        told = values.get("speaking")
+        names = {one.name for one in fields(SpeakingModel)}
+        good = told is None or (isinstance(told, dict) and set(told) == names)
+        _require(good, f"its calibration for speakers does not hold {', '.join(sorted(names))}")
+        return cls(values["bias"], values["weights"], SpeakingModel(**told) if told else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +151,7 @@ class ModelSpec:
         _require(not unknown, f"it holds {', '.join(unknown)}, unknown to this version; update Clapboard")
         given, calibration = {key: values[key] for key in known & set(values)}, values["calibration"]
         if calibration is not None:
-            good = isinstance(calibration, dict) and set(calibration) == {"bias", "weights"}
-            _require(good, "its calibration is not a bias and weights")
-            given["calibration"] = Calibration(**calibration)
+            given["calibration"] = Calibration.of(calibration)
         return cls(**given)
 
     def write(self, path: Path) -> None:

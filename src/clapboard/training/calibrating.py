@@ -6,11 +6,13 @@ leave some people out measure these people, and their answers together give the 
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from clapboard.errors import MediaError, UsageError
 from clapboard.evaluation.calibrate import FOREIGN_VOICES, LENGTHS_S, Answers, describe, fit
 from clapboard.evaluation.pieces import own_and_foreign, table
+from clapboard.evaluation.speaking import Heard, Voice, scenes, tell_speakers
 from clapboard.files import candidate_beside, put_in_place
 from clapboard.models.spec import Calibration
 from clapboard.training.embedder import TorchEmbedder
@@ -47,7 +49,7 @@ def calibrate_runs(
     ModelError : a run is not finished
     MediaError : data cannot be read
     """
-    parts = []
+    parts, heard = [], list[Heard]()
     for run in runs:
         if not (run / "recipe.toml").is_file():
             raise UsageError(f"{run}: is no folder of clapboard train (it has no recipe.toml); give one")
@@ -58,13 +60,18 @@ def calibrate_runs(
         held = [c for c in held if known is None or c.file in known or c.id in known]
         if not held:
             raise UsageError(f"{run}: held nobody out whose offset is known; it cannot say how sure it may be")
-        own, foreign = own_and_foreign(TorchEmbedder(from_pretrained(run)), held, LENGTHS_S, FOREIGN_VOICES, hook)
+        embedder = TorchEmbedder(from_pretrained(run))
+        own, foreign = own_and_foreign(embedder, held, LENGTHS_S, FOREIGN_VOICES, hook)
         say(f"{run.name}: {len(held)} clips; {table(own)}")
         parts.append(Answers.of(own, foreign))
+        try:
+            heard += scenes([Voice.of(embedder, clip) for clip in held])
+        except UsageError as error:
+            say(f"{run.name}: not for telling speakers: {error}")
     answers = Answers.joined(parts)
     found = fit(answers)
     say(describe(found, answers))
-    return found
+    return replace(found, speaking=tell_speakers(heard, say))
 
 
 def write_calibration(found: Calibration, path: Path) -> None:
@@ -76,7 +83,7 @@ def write_calibration(found: Calibration, path: Path) -> None:
     """
     try:
         with candidate_beside(path) as part:
-            part.write_text(json.dumps({"bias": found.bias, "weights": dict(found.weights)}, indent=1) + "\n")
+            part.write_text(json.dumps(asdict(found), indent=1) + "\n")
             put_in_place(part, path, overwrite=True)
     except OSError as error:
         raise MediaError(f"{path}: cannot be written ({error.strerror or error})") from None

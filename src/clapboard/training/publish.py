@@ -35,11 +35,10 @@ def read_calibration(path: Path) -> Calibration:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        values = values.get("calibration", values)
-        return Calibration(float(values["bias"]), {str(k): float(v) for k, v in values["weights"].items()})
+        return Calibration.of(values.get("calibration", values))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); give a JSON with bias and weights") from None
-    except (KeyError, TypeError, ValueError, AttributeError, ModelError) as error:
+    except (ValueError, AttributeError, ModelError) as error:
         said = str(error) if isinstance(error, ModelError) else "no bias and weights"
         raise UsageError(f"{path}: holds no calibration ({said}); give a JSON with bias and weights") from None
 

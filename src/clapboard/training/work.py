@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from clapboard.dataset.align import Aligned, load, read_offsets
 from clapboard.errors import UsageError
 from clapboard.evaluation.calibrate import FOREIGN_VOICES, LENGTHS_S, calibrate
 from clapboard.evaluation.pieces import own_and_foreign, table
+from clapboard.evaluation.speaking import Voice, scenes, tell_speakers
 from clapboard.models.spec import Calibration
 from clapboard.training.embedder import TorchEmbedder
 from clapboard.training.export import export
@@ -111,7 +113,8 @@ def calibrated(net: TwoStream, loop: Loop, say: Callable[[str], None], hook: Hoo
     if not net.inputs.unit or not loop.held:
         say("not calibrated: " + ("nobody was held out" if net.inputs.unit else "only unit vectors can be"))
         return None
-    own, foreign = own_and_foreign(TorchEmbedder(net), loop.held, LENGTHS_S, FOREIGN_VOICES, hook)
+    embedder = TorchEmbedder(net)
+    own, foreign = own_and_foreign(embedder, loop.held, LENGTHS_S, FOREIGN_VOICES, hook)
     if min(len(own), len(foreign)) < LEAST_PIECES:
         say(
             f"not calibrated: of held-out people there are {len(own)} pieces of speech, and {len(foreign)} with the "
@@ -120,7 +123,13 @@ def calibrated(net: TwoStream, loop: Loop, say: Callable[[str], None], hook: Hoo
         return None
     say(f"held out: {table(own)}")
     try:
-        return calibrate(own, foreign)
+        found = calibrate(own, foreign)
     except UsageError as error:
         say(f"not calibrated: {error}")
         return None
+    try:
+        heard = scenes([Voice.of(embedder, clip) for clip in loop.held])
+    except UsageError as error:
+        say(f"not for telling speakers: {error}")
+        return found
+    return replace(found, speaking=tell_speakers(heard, say))
