@@ -126,8 +126,24 @@ def _members(path: Path, name: str) -> Iterator[ClipAt]:
                 elif member.offset_data + member.size > end:
                     problem = "the tar file is cut off in it; get a complete copy"
                 yield ClipAt(f"{name}/{_text(member.name)}", path, member.size, member.offset_data, problem)
+            last = tar.offset
+        _require_end(path, last)
     except (tarfile.TarError, OSError, ValueError, OverflowError, EOFError) as error:
         yield ClipAt(name, path, end, None, f"is no whole tar file ({error}); get a complete copy")
+
+
+def _require_end(path: Path, last: int) -> None:
+    """See that a tar file ends where the library stopped: it takes a damaged header for the end.
+
+    Raises
+    ------
+    ValueError : there is something else
+    """
+    with path.open("rb") as file:
+        file.seek(last)
+        block = file.read(tarfile.BLOCKSIZE)
+    if block not in (b"", bytes(tarfile.BLOCKSIZE)):
+        raise ValueError(f"damaged at byte {last}")
 
 
 def _size_of(path: Path) -> int:

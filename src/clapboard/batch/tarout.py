@@ -10,7 +10,7 @@ import re
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 
 from clapboard.batch.clips import ClipAt, shard_of
@@ -167,7 +167,7 @@ def names_for(ids: Sequence[str]) -> dict[str, str]:
     return {
         id_: name
         if twice[_stem(name).lower()] == 1
-        else f"{_stem(name)}-{shard_of(id_, 2**48):012x}{PurePosixPath(name).suffix}"
+        else f"{_stem(name)}-{shard_of(id_, 2**48):012x}{name[len(_stem(name)) :]}"
         for id_, name in plain.items()
     }
 
@@ -175,15 +175,16 @@ def names_for(ids: Sequence[str]) -> dict[str, str]:
 def _plain(id_: str) -> str:
     """A relative path, with one point in its last part."""
     parts = ["_" if part in ("", ".", "..") else part for part in id_.replace("\\", "_").split("/")]
-    last = PurePosixPath(parts[-1])
-    parts[-1] = f"{last.stem.replace('.', '_') or '_'}{last.suffix}"
+    stem, point, kind = parts[-1].rpartition(".")
+    if not point:
+        stem, kind = kind, "video"
+    parts[-1] = f"{stem.replace('.', '_') or '_'}.{kind or 'video'}"
     return "/".join(parts)
 
 
 def _stem(name: str) -> str:
     """A name without its ending."""
-    suffix = PurePosixPath(name).suffix
-    return name[: len(name) - len(suffix)]
+    return name.rpartition(".")[0]
 
 
 def _ids_in(path: Path) -> set[str]:
