@@ -1,12 +1,14 @@
 """A folder of clips to rows: find, measure side by side, write down as it comes, go on where it stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clapboard import __version__
+from clapboard.batch import cluster, on_ray
 from clapboard.batch.clips import ClipAt, find_clips, parse_shard, shard_of
 from clapboard.batch.rowfile import RowFile
 from clapboard.batch.scorer import Scorer
@@ -14,7 +16,7 @@ from clapboard.batch.tally import Tally
 from clapboard.batch.tarout import TarShards, names_for
 from clapboard.dataset.pool import Died, work
 from clapboard.dataset.prepare import cores
-from clapboard.errors import ClapboardError, UsageError
+from clapboard.errors import ClapboardError, ModelError, UsageError
 from clapboard.models import DEFAULT_MODEL
 from clapboard.values import Hook
 
@@ -79,6 +81,8 @@ def filter_clips(
     tar_out: str | Path | None = None,
     tar_clips: int = TAR_CLIPS,
     tar_bytes: int = TAR_BYTES,
+    ray: str | None = None,
+    tell: Callable[[str], None] | None = None,
     hook: Hook | None = None,
 ) -> Filtered:
     """Measure many clips and write one row for each clip and face; given again, go on where it stopped.
@@ -89,10 +93,12 @@ def filter_clips(
     out : the file of rows, one JSON object a line; see `rows_of`
     preset, model, max_offset_ms, audio_track, timeout_s : see `clapboard.batch.scorer.Scorer`
     shard : ``i/n``, only that part of the clips
-    processes : as many as the machine has cores where None
+    processes : as many as the machine, or the cluster, has cores where None
     overwrite : begin anew, whatever is there
     tar_out : folder for tar files of what is kept, by a preset
     tar_clips, tar_bytes : the most that a tar file holds
+    ray : address of the Ray cluster that does the work, see `clapboard.batch.on_ray.work`; this machine where None
+    tell : with ray, called with a line when something was lost on the way and is done again
     hook : called as ``hook(step, done, total)``, done and total in bytes of video
 
     Returns
@@ -104,11 +110,15 @@ def filter_clips(
     UsageError : an argument makes no sense, or the file was begun with other options
     MediaError : the rows or tar files cannot be read or written; no clip raises it
     ModelError : the model cannot be loaded
+    MissingExtraError : ray is asked for and not installed
+    ClapboardError : nobody answers at the address, or the cluster cannot do the work
     """
     out, part = Path(out), parse_shard(shard)
     if tar_out is not None and preset is None:
         raise UsageError("--tar-out packs what a preset keeps; name one with --preset")
     _require_no_input(out, inputs)
+    if ray is not None:
+        cluster.require(ray)
     scorer = Scorer(model, preset=preset, max_offset_ms=max_offset_ms, audio_track=audio_track, timeout_s=timeout_s)
     loaded = scorer.load()
     clips = [clip for clip in find_clips(inputs) if part is None or shard_of(clip.id, part[1]) == part[0]]
@@ -133,12 +143,36 @@ def filter_clips(
         run = _Run(rows, packer, {clip.id: clip for clip in clips})
         try:
             run.take_up()
-            run.work_off(scorer, processes or cores(), hook)
+            run.work_off(scorer, Spread(loaded.sha256, processes, ray, tell), hook)
             run.finish()
         finally:
             if packer is not None:
                 packer.abandon()
     return Filtered(run.tally, run.fresh, run.not_packed)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Who measures the clips: processes here, or a Ray cluster.
+
+    Attributes
+    ----------
+    sha256 : of the model
+    processes, ray, tell : see `filter_clips`
+    """
+
+    sha256: str
+    processes: int | None
+    ray: str | None
+    tell: Callable[[str], None] | None
+
+    def over(self, scorer: Scorer, clips: Sequence[ClipAt]) -> Generator[tuple[int, Any], None, None]:
+        """The columns of each clip, with its number, as they come."""
+        if self.ray is None:
+            return work(_Task(scorer), clips, self.processes or cores())
+        whole = [replace(clip, path=clip.path.absolute()) for clip in clips]  # other machines begin in other folders
+        prepare = partial(_load_same, scorer, self.sha256)
+        return on_ray.work(_Task(scorer), whole, self.ray, processes=self.processes, prepare=prepare, tell=self.tell)
 
 
 class _Run:
@@ -165,11 +199,11 @@ class _Run:
             for rows in late:
                 self._pack(rows)
 
-    def work_off(self, scorer: Scorer, processes: int, hook: Hook | None) -> None:
+    def work_off(self, scorer: Scorer, spread: "Spread", hook: Hook | None) -> None:
         """Measure what is not measured yet."""
         jobs = [clip for clip in self._clips.values() if clip.id not in self._done]
         total, done = sum(clip.size_bytes for clip in jobs), 0
-        with closing(work(_Task(scorer), jobs, processes)) as results:
+        with closing(spread.over(scorer, jobs)) as results:
             for number, result in results:
                 clip = jobs[number]
                 died = isinstance(result, Died)
@@ -219,6 +253,12 @@ def rows_of(id_: str, found: dict[str, Any]) -> list[dict[str, Any]]:
             decision = {"keep": track.get("keep"), "drop_reasons": track.get("drop_reasons", [])}
         rows.append({**clip, "track": None if track is None else track["number"], **own, **decision, **together})
     return rows
+
+
+def _load_same(scorer: Scorer, sha256: str) -> None:
+    """Load the model on another machine, and see that it is the same."""
+    if scorer.load().sha256 != sha256:
+        raise ModelError(f"a node of the cluster has another model as {scorer.model}; bring the same to all nodes")
 
 
 def _require_no_input(out: Path, inputs: Sequence[str | Path]) -> None:

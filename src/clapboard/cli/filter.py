@@ -64,6 +64,14 @@ def filter_(
     tar_mb: Annotated[
         float, typer.Option("--tar-mb", metavar="MB", min=0.001, help="Most megabytes in one of these tar files.")
     ] = 1000.0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="Let a Ray cluster do the work: HOST:PORT, auto, or local; needs clapboard[scale].",
+        ),
+    ] = None,
     max_offset_ms: MaxOffsetOption = 1000.0,
     audio_track: AudioTrackOption = None,
     model: ModelOption = DEFAULT_MODEL,
@@ -77,7 +85,8 @@ def filter_(
     Give the same command again to go on after an interruption, or to take in new clips. A clip that cannot be read has
     a row with the reason and stops nothing. At the end it is told how many were dropped, and why.
 
-    Exit code: 0 done, 2 usage, 4 no clip could be read, or OUT or DIR not be written, 5 no such model.
+    Exit code: 0 done, 2 usage, 4 no clip could be read, OUT or DIR not be written, or no Ray
+    cluster answers, 5 no such model, or Ray is not installed.
     """
     from clapboard.batch.run import filter_clips
 
@@ -97,6 +106,8 @@ def filter_(
                 tar_out=tar_out,
                 tar_clips=tar_clips,
                 tar_bytes=round(tar_mb * MEGABYTE),
+                ray=ray,
+                tell=None if quiet else complain,
                 hook=hook,
             )
     except KeyboardInterrupt as stop:
