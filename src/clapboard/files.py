@@ -9,7 +9,7 @@ from pathlib import Path
 from clapboard.errors import MediaError, UsageError
 
 
-def require_writable(target: Path, source: Path, overwrite: bool) -> None:
+def require_writable(target: Path, source: Path, overwrite: bool, option: str = "-o") -> None:
     """Refuse a target that is in the way, or where nothing can be written.
 
     Parameters
@@ -17,6 +17,7 @@ def require_writable(target: Path, source: Path, overwrite: bool) -> None:
     target : the file to be
     source : the file that is read for it
     overwrite : whether an existing target may be replaced; ``source`` never is
+    option : by which the user names the target
 
     Raises
     ------
@@ -28,15 +29,15 @@ def require_writable(target: Path, source: Path, overwrite: bool) -> None:
             raise UsageError(f"{target}: there is no folder {target.parent}; make it first")
         if target.exists() or target.is_symlink():  # a link that leads nowhere does not exist, but is there
             if target.exists() and target.samefile(source):
-                raise UsageError(f"{target}: is the input, which is never overwritten; give another -o")
+                raise UsageError(f"{target}: is the input, which is never overwritten; give another {option}")
             if target.is_dir():
                 raise UsageError(f"{target}: is a directory; give the name of a file")
             if not overwrite:
-                raise UsageError(f"{target}: exists already; give --overwrite or another -o")
+                raise UsageError(f"{target}: exists already; give --overwrite or another {option}")
         if not os.access(target.parent, os.W_OK):
-            raise MediaError(f"{target}: the folder {target.parent} cannot be written to; give another -o")
+            raise MediaError(f"{target}: the folder {target.parent} cannot be written to; give another {option}")
     except OSError as error:
-        raise MediaError(f"{target}: cannot be written ({error.strerror}); give another -o") from error
+        raise MediaError(f"{target}: cannot be written ({error.strerror}); give another {option}") from error
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from clapboard.report import text
-from clapboard.report.printable import shown
 from clapboard.report.plain import text as plain_text
+from clapboard.report.printable import shown
 from clapboard.report.record import record, to_json
 from clapboard.report.wording import sentence
 from clapboard.values import Report

@@ -79,9 +79,9 @@ def test_text_to_the_letter(panel: Speakers) -> None:
         "  0:01.08   0:01.16   face 1                0.85\n"
         "  1:05.30   1:06.80   a voice off screen    0.91\n"
         "\n"
-        "  seen from        to   face     width   speaks   score\n"
-        "    0:01.00   0:01.12   face 0   40 px    0.1 s    0.90\n"
-        "    0:01.00   0:01.12   face 1   40 px    0.1 s    0.90\n"
+        "  seen from        to   face        middle   width   speaks   score\n"
+        "    0:01.00   0:01.12   face 0   40, 45 px   40 px    0.1 s    0.90\n"
+        "    0:01.00   0:01.12   face 1   10, 45 px   40 px    0.1 s    0.90\n"
     )
 
 
@@ -97,6 +97,9 @@ def test_where_the_offset_comes_from_is_said_in_words(panel: Speakers, make_repo
     """A score at an assumed offset means less: nobody may take it for a measured one."""
     assert "offset      -40 ms, as given (plus" in printed(replace(panel, offset_ms=-40.0, offset_from="user"))
     doubtful = make_report("a.mp4", 600.0, reasons=("windows disagree",))
+    words = printed(replace(panel, report=doubtful, offset_ms=600.0, offset_from="likely"))
+    assert "offset      +600 ms, likely (plus: audio early): lips match" in words
+    assert "better there than at 0; not trusted: windows disagree" in words
     words = printed(replace(panel, report=doubtful, offset_ms=0.0, offset_from="assumed"))
     assert "offset      0 ms, assumed, since the offset of the file is not trusted: windows disagree" in words
 

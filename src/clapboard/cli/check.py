@@ -110,10 +110,10 @@ def _check_one(
         return status_code(report), report, ""
     except Exception as error:
         code, message = code_of(error, path)
-        return code, _failed(path, profile, message.removeprefix(f"{path}: ")), message
+        return code, failed_report(path, profile, message.removeprefix(f"{path}: ")), message
 
 
-def _failed(path: Path, profile: Profile, message: str) -> "Report":
+def failed_report(path: Path, profile: Profile, message: str) -> "Report":
     """Return the report of a file that could not be measured, so that every file has its line of JSON."""
     import numpy as np
 

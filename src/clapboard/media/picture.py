@@ -10,6 +10,9 @@ from av.filter import Graph
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from clapboard.errors import NoVideoError
+from clapboard.values import Clip
+
 U8 = NDArray[np.uint8]
 
 LONG_SIDE_PX = 1920
@@ -111,6 +114,19 @@ def _square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
     if max(wide, high) > LONG_SIDE_PX:
         shrink = max(1, int(max(wide, high) // SHRUNK_SIDE_PX))
     return max(1, round(wide / shrink)), max(1, round(high / shrink))
+
+
+def upright_size(clip: Clip) -> tuple[int, int]:
+    """Width and height of the images that the frames of a clip become, px; boxes of faces are measured in them.
+
+    Raises
+    ------
+    NoVideoError : it has no picture
+    """
+    if clip.video is None:
+        raise NoVideoError(f"{clip.path}: has no picture")
+    width, height = _square_size(clip.video.width_px, clip.video.height_px, clip.sample_aspect)
+    return (height, width) if clip.rotation_deg % 180 else (width, height)
 
 
 def _plane(frame: Any, index: int) -> U8:

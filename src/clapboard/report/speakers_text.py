@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from clapboard.report.printable import shown
 from clapboard.report.speakers_wording import (
     METHODS,
+    middle_px,
     offset_in_words,
     own_score,
     precise_clock,
@@ -54,14 +55,15 @@ def turn_table(found: Speakers) -> "Table":
 
 
 def face_table(found: Speakers) -> "Table":
-    """Return the faces as a table: when each is seen, how large it is, how long it speaks, its score there."""
-    table = _table("seen from", "to", "face", "width", "speaks", "score")
+    """Return the faces as a table: when each is seen, where, how large, how long it speaks, its score there."""
+    table = _table("seen from", "to", "face", "middle", "width", "speaks", "score")
     for face in found.faces:
-        score, length = own_score(face), len(face.time_s)
+        score, length, middle = own_score(face), len(face.time_s), middle_px(face)
         table.add_row(
             f"  {precise_clock(float(face.time_s[0]))}" if length else "-",
             precise_clock(float(face.time_s[-1])) if length else "-",
             who(face.number),
+            f"{middle[0]:.0f}, {middle[1]:.0f} px" if length else "-",
             f"{width_px(face):.0f} px",
             f"{spoken_s(face):.1f} s",
             f"{score:.2f}" if math.isfinite(score) else "-",

@@ -91,6 +91,10 @@ def offset_in_words(found: Speakers) -> str:
     if found.offset_from == "user":
         return f"{number}, as given (plus: audio early)"
     reasons = "; ".join(found.report.offset.reasons) or "there was nothing to measure"
+    if found.offset_from == "likely":
+        return (
+            f"{number}, likely (plus: audio early): lips match the sound better there than at 0; not trusted: {reasons}"
+        )
     return f"{number}, assumed, since the offset of the file is not trusted: {reasons}"
 
 
@@ -107,3 +111,11 @@ def own_score(face: FaceSpeech) -> float:
 def width_px(face: FaceSpeech) -> float:
     """Median width of a face, px; 0 for one without frames."""
     return float(np.median(face.boxes[:, 2] - face.boxes[:, 0])) if len(face.boxes) else 0.0
+
+
+def middle_px(face: FaceSpeech) -> tuple[float, float]:
+    """Median middle of a face, x and y, px; NaN for one without frames."""
+    if not len(face.boxes):
+        return float("nan"), float("nan")
+    x, y = np.median((face.boxes[:, :2] + face.boxes[:, 2:]) / 2, axis=0).tolist()
+    return x, y

@@ -127,6 +127,7 @@ def scene_arrays(
     width_px: int | None = None,
     height_px: int = 144,
     pause_s: float | None = 0.05,
+    noise_db: float = -65.0,
     motion: float = 1.0,
     grain: float | None = None,
     sample_rate_hz: int = SAMPLE_RATE_HZ,
@@ -149,6 +150,7 @@ def scene_arrays(
     face_px : width of a head at the cheeks, px; made smaller where several faces would not fit
     width_px, height_px : size of the pictures; None: as wide as the fullest shot asks for
     pause_s : mean pause inside a turn beyond 0.15 s, s; None leaves each person's own
+    noise_db : root mean square of the noise of the recording, dB of full scale; voices have -29 to -19 dB
     motion : size of the movements of heads, 0 to 1
     grain : standard deviation of the camera's noise, luma; None draws it
     sample_rate_hz : a multiple of 1000
@@ -167,7 +169,7 @@ def scene_arrays(
     _require_sense(cast, turns, shots, manners, stranger)
     first = round(sound_early_ms / 1000 * sample_rate_hz)
     lead_s = LEAD_S if abs(first) / sample_rate_hz + 0.1 < LEAD_S else float(np.ceil(abs(first) / sample_rate_hz + 0.1))
-    people = [Speaker.from_seed(one) for one in (*cast, stranger)]
+    people = [replace(Speaker.from_seed(one), floor=0.0) for one in (*cast, stranger)]
     if pause_s is not None:
         people = [replace(one, pause_s=pause_s) for one in people]
     spoken: list[Articulation] = []
@@ -175,7 +177,7 @@ def scene_arrays(
     for number, person in enumerate(people):
         own = [(start_s, end_s) for start_s, end_s, who in turns if (len(cast) if who is None else who) == number]
         said = person.seed + NEXT_TALK * seed
-        quiet = _between(own, duration_s + lead_s + 1)
+        quiet = _between(own)
         spoken.append(speak(said, duration_s, speaker=person, quiet=quiet, lead_s=lead_s))
         # the same words at the same times, and more of them where nobody hears it
         silent = number < len(cast) and manners[number] == "talking"
@@ -193,7 +195,8 @@ def scene_arrays(
         turns=_turns(turns, heard, seats, shots, duration_s),
         heard=heard,
     )
-    samples = _sound([pair for pair in zip(spoken, people, strict=True) if pair[0].sounds], first, truth, duration_s)
+    voices = [pair for pair in zip(spoken, people, strict=True) if pair[0].sounds]
+    samples = _sound(voices, first, truth, duration_s, floor=10 ** (noise_db / 20))
     return Staged(_pictures(truth, shots, seed, grain), times_s, samples, truth)
 
 
@@ -256,14 +259,14 @@ def _require_sense(
         raise UsageError("a turn must end after its start")
 
 
-def _between(own: Sequence[tuple[float, float]], far_s: float) -> list[tuple[float, float]]:
+def _between(own: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return the times that are in none of some ranges, s."""
-    rest, at_s = [], -far_s
+    rest, at_s = [], -np.inf
     for start_s, end_s in sorted(own):
         if start_s > at_s:
             rest.append((at_s, start_s))
         at_s = max(at_s, end_s)
-    return [*rest, (at_s, max(far_s, at_s) + 1)]
+    return [*rest, (at_s, np.inf)]
 
 
 def _stretches(curves: Articulation) -> tuple[tuple[float, float], ...]:
@@ -311,14 +314,17 @@ def _turns(
     return tuple(sorted(found, key=lambda turn: turn.start_s))
 
 
-def _sound(voices: Sequence[tuple[Articulation, Speaker]], first: int, truth: SceneTruth, duration_s: float) -> F32:
-    """Return the sum of all voices, from sample ``first`` of the speech on; silence where there is none."""
+def _sound(
+    voices: Sequence[tuple[Articulation, Speaker]], first: int, truth: SceneTruth, duration_s: float, *, floor: float
+) -> F32:
+    """Return the sum of all voices over one noise, from sample ``first`` of the speech on; zeros without a voice."""
     rate_hz = truth.sample_rate_hz
     count = round(duration_s * rate_hz)
     mixed = np.zeros(count, np.float32)
-    for curves, person in voices:
+    for number, (curves, person) in enumerate(voices):
         start = round(-curves.start_s * rate_hz) + first
-        mixed += voice(curves, person, rate_hz)[start : start + count]
+        heard = person if number else replace(person, floor=floor)
+        mixed += voice(curves, heard, rate_hz)[start : start + count]
     return np.clip(mixed, -1, 1)
 
 

@@ -1,0 +1,290 @@
+"""``clapboard speakers``: who speaks when, on screen or off, as a report and in the formats of other programs."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from clapboard.cli.check import failed_report
+from clapboard.cli.common import (
+    AudioTrackOption,
+    MaxOffsetOption,
+    ModelOption,
+    QuietOption,
+    ThreadsOption,
+    code_of,
+    complain,
+    guarded,
+    output_console,
+)
+from clapboard.cli.outputs import Output, targets_of
+from clapboard.cli.progress import Hook, of_files
+from clapboard.errors import EXIT_IN_SYNC, EXIT_UNDECIDED, NoAudioError, NoVideoError, UsageError
+from clapboard.models import DEFAULT_MODEL
+from clapboard.report.printable import shown
+from clapboard.verdict import DEFAULT_PROFILE, parse_profile
+
+if TYPE_CHECKING:
+    from clapboard.speaking import Method
+    from clapboard.values import Speakers
+
+_ENDINGS = {"--rttm": (".rttm",), "--ava": (".csv",), "--overlay": (".mp4", ".mkv", ".mov", ".m4v")}
+AVA_KINDS = ("labels", "predictions")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is wanted of every file."""
+
+    offset_ms: float | None
+    method: str
+    window_frames: int | None
+    max_offset_ms: float
+    audio_track: int | None
+    model: str
+    threads: int
+    predictions: bool
+    correct_offset: bool
+    overwrite: bool
+
+
+@guarded
+def speakers(
+    *,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Videos; after -- names may begin with a dash.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a file, each on its own line.")
+    ] = False,
+    rttm: Annotated[
+        Path | None, typer.Option("--rttm", metavar="OUT", help="Write the turns as RTTM: NAME.rttm, or a folder.")
+    ] = None,
+    ava: Annotated[
+        Path | None,
+        typer.Option(
+            "--ava",
+            metavar="OUT",
+            help="Write each face in each frame as AVA-ActiveSpeaker CSV: NAME.csv, or a folder.",
+        ),
+    ] = None,
+    ava_as: Annotated[
+        str,
+        typer.Option(
+            "--ava-as",
+            metavar="labels|predictions",
+            help="What was decided, or what the official evaluation script takes as predictions.",
+        ),
+    ] = "labels",
+    overlay: Annotated[
+        Path | None,
+        typer.Option("--overlay", metavar="OUT", help="Write the video with boxes and scores: NAME.mp4, or a folder."),
+    ] = None,
+    crops: Annotated[
+        Path | None, typer.Option("--crops", metavar="DIR", help="Write each face that speaks as a clip of its own.")
+    ] = None,
+    correct_offset: Annotated[
+        bool, typer.Option("--correct-offset", help="Shift the sound of --crops by the offset, into sync.")
+    ] = False,
+    offset_ms: Annotated[
+        float | None,
+        typer.Option("--offset-ms", metavar="MS", help="Compare at this offset instead of measuring the file's own."),
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", metavar="states|window|median", help="How distances become decisions.")
+    ] = "states",
+    window_frames: Annotated[
+        int | None,
+        typer.Option(
+            "--window-frames", metavar="N", min=1, help="Frames of 40 ms in the window of --method window; 25."
+        ),
+    ] = None,
+    max_offset_ms: MaxOffsetOption = 1000.0,
+    audio_track: AudioTrackOption = None,
+    model: ModelOption = DEFAULT_MODEL,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the method, the model, the versions.")] = False,
+    quiet: QuietOption = False,
+    threads: ThreadsOption = 1,
+) -> int:
+    """Tell who speaks when in each FILE: which face, or a voice off screen.
+
+    The lips of every face are compared with the sound at the file's own offset. For several files outputs go to
+    folders, in which each gets FILE.rttm, FILE.csv or FILE.mp4. One file that cannot be measured does not stop the
+    others.
+
+    Exit code: 0 done, whoever speaks; 2 an output exists already or makes no sense; 3 nothing could be compared, since
+    there is no face or no sound; 4 cannot be read or written; 5 no such model; for several files the highest.
+    """
+    asked = _Asked(
+        offset_ms=offset_ms,
+        method=method,
+        window_frames=window_frames,
+        max_offset_ms=max_offset_ms,
+        audio_track=audio_track,
+        model=model,
+        threads=threads,
+        predictions=ava_as == "predictions",
+        correct_offset=correct_offset,
+        overwrite=overwrite,
+    )
+    given = {"--rttm": rttm, "--ava": ava, "--overlay": overlay, "--crops": crops}
+    outputs = [Output(option, out, _ENDINGS.get(option, ())) for option, out in given.items() if out is not None]
+    _require_sense(asked, ava_as, given)
+    worst, progress = EXIT_IN_SYNC, of_files(files, wanted=not quiet)
+    for path, targets in zip(files, targets_of(outputs, files), strict=True):
+        with progress.piece(path.name) as hook:
+            code, found, problem = _find(path, targets, asked, hook)
+            with progress.aside():
+                if problem:
+                    complain(problem)
+                _show(found, as_json=as_json, silent=quiet or bool(problem), verbose=verbose)
+            if targets and not problem:
+                failed, lines, problems = _write(found, path, targets, asked, hook)
+                code = max(code, failed)
+                with progress.aside():
+                    for line in [] if as_json or quiet else lines:
+                        print(shown(line), flush=True)
+                    for line in problems:
+                        complain(line)
+        worst = max(worst, code)
+    return worst
+
+
+def _require_sense(asked: _Asked, ava_as: str, given: Mapping[str, Path | None]) -> None:
+    """Refuse options that say nothing, before anybody waits."""
+    from clapboard.speaking import WINDOW_FRAMES, require_method
+
+    require_method(asked.method, asked.window_frames or WINDOW_FRAMES)
+    if asked.window_frames is not None and asked.method != "window":
+        raise UsageError(f"--window-frames is for --method window, not for {asked.method}")
+    if ava_as not in AVA_KINDS:
+        raise UsageError(f"--ava-as must be {' or '.join(AVA_KINDS)}, not {ava_as}")
+    for needs, option in ((asked.predictions, "--ava"), (asked.correct_offset, "--crops")):
+        if needs and given[option] is None:
+            raise UsageError(f"{'--ava-as' if option == '--ava' else '--correct-offset'} is for {option}; give it too")
+
+
+def _find(path: Path, targets: Mapping[str, Path], asked: _Asked, hook: Hook | None) -> "tuple[int, Speakers, str]":
+    """Find who speaks in one file; an error becomes its exit code, an answer that holds it, and the line for stderr."""
+    try:
+        from clapboard import speaking
+        from clapboard.files import require_writable
+        from clapboard.media.source import require_file
+        from clapboard.report.speakers_wording import missing
+
+        require_file(path)
+        for option, target in targets.items():
+            if option != "--crops":
+                require_writable(target, path, asked.overwrite, option)  # nobody waits for what could not be kept
+        found = speaking.who_speaks(
+            path,
+            offset_ms=asked.offset_ms,
+            method=cast("Method", asked.method),
+            window_frames=asked.window_frames or speaking.WINDOW_FRAMES,
+            max_offset_ms=asked.max_offset_ms,
+            audio_track=asked.audio_track,
+            model=asked.model,
+            hook=hook,
+            threads=asked.threads,
+        )
+        return (EXIT_UNDECIDED if missing(found) else EXIT_IN_SYNC), found, ""
+    except Exception as error:
+        code, message = code_of(error, path)
+        nothing = isinstance(error, NoAudioError | NoVideoError)
+        return (EXIT_UNDECIDED if nothing else code), _failed(path, message, asked.method), message
+
+
+def _failed(path: Path, message: str, method: str) -> "Speakers":
+    """Return the answer for a file that could not be measured, so that every file has its line of JSON."""
+    from clapboard.values import Speakers
+
+    report = failed_report(path, parse_profile(DEFAULT_PROFILE), message.removeprefix(f"{path}: "))
+    return Speakers(report, float("nan"), "assumed", (), (), method)
+
+
+def _show(found: "Speakers", *, as_json: bool, silent: bool, verbose: bool) -> None:
+    """Print one answer."""
+    if as_json:
+        from clapboard.report.speakers_record import to_json
+
+        print(to_json(found, _size_px(found)), flush=True)
+    elif not silent:
+        from clapboard.report.speakers_text import write
+
+        write(found, output_console(), verbose=verbose)
+        sys.stdout.flush()
+
+
+def _size_px(found: "Speakers") -> tuple[int, int] | None:
+    """Return width and height of the pictures that boxes are measured in."""
+    from clapboard.media.picture import upright_size
+
+    clip = found.report.clip
+    return None if clip is None or clip.video is None else upright_size(clip)
+
+
+def _write(
+    found: "Speakers", path: Path, targets: Mapping[str, Path], asked: _Asked, hook: Hook | None
+) -> tuple[int, list[str], list[str]]:
+    """Write what is wanted of one file; return the highest exit code, what was written, and what could not be."""
+    worst, lines, problems = EXIT_IN_SYNC, list[str](), list[str]()
+    for option, target in targets.items():
+        try:
+            lines.append(f"{target}: {_write_one(option, target, found, path=path, asked=asked, hook=hook)}")
+        except Exception as error:
+            code, message = code_of(error, path)
+            worst = max(worst, code)
+            problems.append(message)
+    return worst, lines, problems
+
+
+def _write_one(option: str, target: Path, found: "Speakers", *, path: Path, asked: _Asked, hook: Hook | None) -> str:
+    """Write one output; return what it holds, in words."""
+    if option == "--rttm":
+        from clapboard.report.rttm import to_rttm
+
+        words = to_rttm(found)
+        _write_text(words, target, asked.overwrite)
+        return f"written, {_counted(words.count(chr(10)), 'turn')}"
+    if option == "--ava":
+        from clapboard.report.ava import to_ava
+
+        _write_text(to_ava(found, _size_px(found) or (1, 1), predictions=asked.predictions), target, asked.overwrite)
+        return f"written, {_counted(len(found.faces), 'face')}"
+    from clapboard import footage
+
+    if option == "--overlay":
+        footage.write_overlay(found, path, target, overwrite=asked.overwrite, hook=hook, threads=asked.threads)
+        return "written"
+    made = footage.write_crops(
+        found,
+        path,
+        target,
+        correct_offset=asked.correct_offset,
+        overwrite=asked.overwrite,
+        hook=hook,
+        threads=asked.threads,
+    )
+    return f"{_counted(len(made), 'clip')} written"
+
+
+def _write_text(words: str, target: Path, overwrite: bool) -> None:
+    """Write a text file whole or not at all."""
+    from clapboard.errors import MediaError
+    from clapboard.files import candidate_beside, put_in_place
+
+    with candidate_beside(target) as candidate:
+        try:
+            candidate.write_text(words, encoding="utf-8", newline="")
+        except OSError as error:
+            raise MediaError(
+                f"{target}: cannot be written ({error.strerror or error}); make room or go elsewhere"
+            ) from error
+        put_in_place(candidate, target, overwrite)
+
+
+def _counted(number: int, what: str) -> str:
+    """Return a number of things: ``1 turn``, ``no turns``."""
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
