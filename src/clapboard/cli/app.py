@@ -20,6 +20,8 @@ from clapboard.cli.models_make import calibrate, export, import_
 from clapboard.cli.prepare import prepare
 from clapboard.cli.process import fill_closed_streams, signals_unwind
 from clapboard.cli.refine import refine
+from clapboard.cli.score import score
+from clapboard.cli.speakers import speakers
 from clapboard.cli.train import train
 from clapboard.errors import EXIT_USAGE
 
@@ -32,6 +34,8 @@ app = typer.Typer(
 )
 app.command("check")(check)
 app.command("fix")(fix)
+app.command("speakers")(speakers)
+app.command("score")(score)
 app.command("filter")(filter_)
 app.command("features")(features)
 app.command("export-syncnet")(export_syncnet)
