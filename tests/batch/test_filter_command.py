@@ -1,0 +1,291 @@
+"""``clapboard filter`` as a program, on rendered clips: every clip once, whatever is wrong, killed and resumed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clapboard.batch import run as module
+from clapboard.batch.clips import ClipAt
+from clapboard.batch.run import OF_CLIP, TRACK_KEYS, filter_clips
+from clapboard.cli import main
+from clapboard.testing import make_clip
+
+PROGRAM = [sys.executable, "-m", "clapboard", "filter"]
+SMALL: dict[str, Any] = {"duration_s": 1.4, "width_px": 160, "height_px": 120, "face_px": 80.0}
+BROKEN = {"text": b"this is no video" * 60, "empty": b"", "noise": bytes(range(256)) * 40}
+CLIPS, BAD = 40, 5
+KEYS = {"id", "track", "faces", "speakers", "duration_s", "status", "keep", "drop_reasons", *TRACK_KEYS} | {
+    f"clip_{name}" for name in OF_CLIP
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return rendered clips: in sync, with sound that is early, and with a voice of somebody else."""
+    folder = tmp_path_factory.mktemp("made")
+    options = {"sync": {"seed": 3}, "early": {"seed": 3, "offset_ms": 300.0}, "foreign": {"seed": 5, "voice_of": 11}}
+    for name, more in options.items():
+        make_clip(folder / f"{name}.mp4", **SMALL, **more)
+    return {name: folder / f"{name}.mp4" for name in options}
+
+
+@pytest.fixture(scope="module")
+def many(made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of 40 clips, links to three, of which 5 are broken."""
+    folder = tmp_path_factory.mktemp("many") / "clips"
+    names = list(made)
+    for number in range(CLIPS - BAD):
+        path = folder / f"{number % 4}" / f"{number:04d}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(made[names[number % 3]], path)
+    kinds = list(BROKEN)
+    for number in range(BAD):
+        (folder / f"{number % 4}" / f"bad{number}.mp4").write_bytes(BROKEN[kinds[number % 3]])
+    return folder
+
+
+def rows_in(path: Path) -> list[dict[str, Any]]:
+    """Return all rows, each of which is a whole line."""
+    text = path.read_text(encoding="utf-8")
+    assert text.endswith("\n") or not text
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def packed_ids(folder: Path) -> list[str]:
+    """Return the ids of all clips in the tar files of a folder; each has its video."""
+    found = []
+    for path in sorted(folder.glob("*.tar")):
+        with tarfile.open(path) as tar:
+            names = tar.getnames()
+            for name in names:
+                if name.endswith(".json"):
+                    file = tar.extractfile(name)
+                    assert file is not None
+                    found.append(json.load(file)["id"])
+                    assert name.replace(".json", ".mp4") in names
+    return found
+
+
+def test_every_clip_has_its_row(made: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the rows: one a clip and face with all keys, what is kept and why not, and the histogram of it."""
+    folder = tmp_path / "clips"
+    (folder / "x").mkdir(parents=True)
+    for name, path in made.items():
+        shutil.copy(path, folder / "x" / f"{name}.mp4")
+    (folder / "text.mp4").write_bytes(BROKEN["text"])
+    out = tmp_path / "out.jsonl"
+    assert main(["filter", str(folder), "-o", str(out), "--preset", "latentsync", "--processes", "1"]) == 0
+    rows = {row["id"]: row for row in rows_in(out)}
+    assert {frozenset(row) for row in rows.values()} == {frozenset(KEYS)}
+    assert {id_: row["keep"] for id_, row in rows.items()} == {
+        "text.mp4": False,
+        "x/early.mp4": False,
+        "x/foreign.mp4": False,
+        "x/sync.mp4": True,
+    }
+    assert rows["x/sync.mp4"]["offset_ms"] == pytest.approx(0, abs=40)
+    assert rows["x/sync.mp4"]["speakers"] == rows["x/sync.mp4"]["faces"] == 1
+    assert rows["x/early.mp4"]["drop_reasons"] == ["offset beyond 6 frames (240 ms)"]
+    assert rows["x/early.mp4"]["offset_ms"] == pytest.approx(300, abs=40)
+    assert [reason.split(":")[0] for reason in rows["x/foreign.mp4"]["drop_reasons"]] == ["undecided"]
+    assert (rows["text.mp4"]["track"], rows["text.mp4"]["status"]) == (None, "error")
+    assert len(rows["text.mp4"]["reasons"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"{out}: 4 clips are new"
+    assert said[1] == "4 clips, 3 faces; 1 clips (1 faces) kept, 3 dropped, 1 of them could not be read"
+    assert said[2].startswith("dropped, by reason")
+    assert sorted(line.split()[0] for line in said[3:]) == ["1", "1", "1"]
+    assert any("offset beyond 6 frames (240 ms)" in line for line in said)
+
+
+def test_without_a_preset_clips_are_measured(made: dict[str, Path], tmp_path: Path) -> None:
+    """Protects those who decide for themselves: nothing is kept or dropped; given again, nothing is done."""
+    command = ["filter", str(made["sync"]), str(made["foreign"]), "-o", str(tmp_path / "out.jsonl"), "-q"]
+    assert main([*command, "--processes", "2"]) == 0
+    rows = rows_in(tmp_path / "out.jsonl")
+    assert {row["keep"] for row in rows} == {row["clip_keep"] for row in rows} == {None}
+    assert {row["id"]: row["status"] for row in rows} == {"sync.mp4": "in_sync", "foreign.mp4": "undecided"}
+    before = (tmp_path / "out.jsonl").read_bytes()
+    done = filter_clips([str(made["sync"]), str(made["foreign"])], tmp_path / "out.jsonl", processes=2)
+    assert (done.fresh, done.tally.clips) == (0, 2)
+    assert (tmp_path / "out.jsonl").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_killed_twice_every_clip_is_there_once(many: Path, tmp_path: Path) -> None:
+    """Protects long runs: 40 clips with 5 broken ones, killed without a word twice, each has its rows once."""
+    out, tars = tmp_path / "out.jsonl", tmp_path / "tars"
+    command = [*PROGRAM, str(many), "-o", str(out), "--preset", "relaxed", "--processes", "2"]
+    command += ["--tar-out", str(tars), "--tar-clips", "5"]
+    seen = 0
+    for stop_after in (6, 20):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while process.poll() is None and (not out.exists() or out.read_bytes().count(b"\n") < stop_after):
+            time.sleep(0.005)
+        process.kill()
+        said = process.communicate()[1]
+        assert process.returncode == -signal.SIGKILL, said
+        at = out.read_bytes().count(b"\n")
+        assert seen < at < CLIPS
+        seen = at
+        with out.open("ab") as file:  # what a kill in the middle of a line leaves
+            file.write(b'{"id": "0/0000.mp4", "fac')
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = rows_in(out)
+    expected = sorted(path.relative_to(many).as_posix() for path in many.rglob("*.mp4"))
+    assert sorted(row["id"] for row in rows) == expected
+    assert len(rows) == CLIPS
+    assert Counter(row["status"] for row in rows)["error"] == BAD
+    kept = sorted(row["id"] for row in rows if row["keep"])
+    assert sorted(packed_ids(tars)) == kept
+    assert len(kept) > 10
+    assert not list(tars.glob(".*"))
+    assert "of them could not be read" in done.stdout
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.stdout.splitlines()[0] == f"{out}: 0 clips are new"
+    assert again.stdout.splitlines()[1:] == done.stdout.splitlines()[1:]
+    assert rows_in(out) == rows
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_ctrl_c_keeps_what_is_finished(many: Path, tmp_path: Path) -> None:
+    """Protects the words: an interrupted run says that it can go on."""
+    out = tmp_path / "out.jsonl"
+    process = subprocess.Popen(
+        [*PROGRAM, str(many), "-o", str(out), "--processes", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while process.poll() is None and (not out.exists() or not out.read_bytes().count(b"\n")):
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate()[1]
+    assert process.returncode == 130
+    assert said == "clapboard: interrupted; what is finished is kept: give the same command again to go on\n"
+    assert 1 <= len(rows_in(out)) < CLIPS
+
+
+def test_shards_together_are_the_whole(many: Path, tmp_path: Path) -> None:
+    """Protects Slurm arrays: three parts side by side hold every clip once, and pack under names of their own."""
+    ids, tars = [], tmp_path / "tars"
+    for part in range(3):
+        out = tmp_path / f"{part}.jsonl"
+        command = ["filter", str(many), "-o", str(out), "--shard", f"{part}/3", "--preset", "strict", "-q"]
+        assert main([*command, "--tar-out", str(tars), "--processes", "1"]) == 0
+        ids += [row["id"] for row in rows_in(out)]
+    assert sorted(ids) == sorted(path.relative_to(many).as_posix() for path in many.rglob("*.mp4"))
+    assert {path.name.rpartition("-")[0] for path in tars.iterdir()} == {f"clips-{part}of3" for part in range(3)}
+
+
+def test_tar_in_and_out(made: dict[str, Path], tmp_path: Path) -> None:
+    """Protects WebDataset users: members are measured as their files are, and come out byte by byte, once each."""
+    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+        for name, path in made.items():
+            tar.add(path, f"{name}.mp4")
+            tar.add(__file__, f"{name}.txt")
+    (tmp_path / "cut.tar").write_bytes((tmp_path / "in.tar").read_bytes()[:3000])
+    command = [
+        "filter",
+        str(tmp_path),
+        "-o",
+        str(tmp_path / "out.jsonl"),
+        "--preset",
+        "relaxed",
+        "-q",
+        "--processes",
+        "1",
+    ]
+    assert main([*command, "--tar-out", str(tmp_path / "kept")]) == 0
+    rows = {row["id"]: row for row in rows_in(tmp_path / "out.jsonl")}
+    assert set(rows) == {"cut.tar", "cut.tar/sync.mp4", *(f"in.tar/{name}.mp4" for name in made)}
+    assert {id_ for id_, row in rows.items() if row["status"] == "error"} == {"cut.tar", "cut.tar/sync.mp4"}
+    kept = {id_ for id_, row in rows.items() if row["keep"]}
+    assert kept == {"in.tar/sync.mp4", "in.tar/early.mp4"}
+    with tarfile.open(tmp_path / "kept" / "clips-000000.tar") as tar:
+        for id_ in kept:
+            file = tar.extractfile(id_)
+            assert file is not None
+            assert file.read() == made[Path(id_).stem].read_bytes()
+    # a round trip: what was packed can be filtered again
+    command = ["filter", str(tmp_path / "kept"), "-o", str(tmp_path / "again.jsonl"), "-q", "--processes", "1"]
+    assert main(command) == 0
+    again = {row["id"]: row["offset_ms"] for row in rows_in(tmp_path / "again.jsonl")}
+    assert again == {f"clips-000000.tar/{id_}": rows[id_]["offset_ms"] for id_ in kept}
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".mp4", ".part")], "nothing was unpacked"
+
+
+class Doomed(module._Task):
+    """Measures, but some clips end the process; it stands for a decoder that crashes."""
+
+    def __call__(self, clip: ClipAt) -> dict[str, Any]:
+        if "killer" in clip.id:
+            os._exit(9)
+        return super().__call__(clip)
+
+
+def test_a_clip_that_kills_its_process(made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the others from a clip that crashes a decoder: it is a row like every bad clip."""
+    for name in ("a-killer", "b", "killer"):
+        shutil.copy(made["sync"], tmp_path / f"{name}.mp4")
+    monkeypatch.setattr(module, "_Task", Doomed)
+    filter_clips([tmp_path], tmp_path / "out.jsonl", processes=1, preset="relaxed")
+    found = {row["id"]: (row["status"], row["reasons"]) for row in rows_in(tmp_path / "out.jsonl")}
+    died = ("error", ["ended the process that read it: exit code 9"])
+    assert found == {"a-killer.mp4": died, "b.mp4": ("in_sync", []), "killer.mp4": died}
+
+
+BAD_COMMANDS = {
+    "no preset": (["{clips}", "-o", "{out}", "--preset", "best"], "there is strict", 2),
+    "no shard": (["{clips}", "-o", "{out}", "--shard", "3/3"], "i from 0 to n - 1", 2),
+    "no input": (["{out}.nowhere", "-o", "{out}"], "no such file or folder", 2),
+    "no folder": (["{clips}", "-o", "{out}/x/y.jsonl"], "there is no folder", 2),
+    "an input": (["{clip}", "-o", "{clip}", "--overwrite"], "is an input", 2),
+    "tar without preset": (["{clips}", "-o", "{out}", "--tar-out", "{out}.d"], "name one with --preset", 2),
+    "no model": (["{clips}", "-o", "{out}", "--model", "nowhere.json"], "nowhere.json", 5),
+    "no time": (["{clips}", "-o", "{out}", "--timeout-s", "0"], "positive", 2),
+}
+
+
+@pytest.mark.parametrize("case", BAD_COMMANDS)
+def test_bad_commands_end_in_one_line(
+    made: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    """Protects from tracebacks, and from files that nobody asked for."""
+    arguments, words, code = BAD_COMMANDS[case]
+    before = made["sync"].read_bytes()
+    names = {"clips": made["sync"].parent, "clip": made["sync"], "out": tmp_path / "out.jsonl"}
+    assert main(["filter", *(each.format(**names) for each in arguments)]) == code
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+    assert made["sync"].read_bytes() == before
+
+
+def test_nothing_readable_is_told_by_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from a wrong folder that looks like success: all rows are errors, so the code is 4."""
+    (tmp_path / "a.mp4").write_bytes(BROKEN["text"])
+    assert main(["filter", str(tmp_path), "-o", str(tmp_path / "out.jsonl"), "--processes", "1"]) == 4
+    assert "1 could not be read" in capsys.readouterr().out
+
+
+def test_other_options_do_not_go_on(made: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from rows of two presets in one file."""
+    command = ["filter", str(made["sync"]), "-o", str(tmp_path / "out.jsonl"), "-q", "--processes", "1"]
+    assert main([*command, "--preset", "strict"]) == 0
+    assert main([*command, "--preset", "relaxed"]) == 2
+    assert "begun with preset strict, not relaxed; give the same" in capsys.readouterr().err
+    assert main([*command, "--preset", "relaxed", "--overwrite"]) == 0
+    assert len(rows_in(tmp_path / "out.jsonl")) == 1
