@@ -248,9 +248,8 @@ def print_tables(judged: list[Judged]) -> dict:
     show("F1 of chance and controls, `states` beside them, %", each("f1", (OWN, GIVEN, *CONTROLS, *CHANCE)), heard)
     show("Voices off screen named as such, part of their time, %", each("named", (*METHODS, GIVEN)), away)
     print("\nOffset at which lips and sound were compared\n")
-    print(
-        "| scenes | | within 40 ms | trusted | of these within 40 ms | median error of these |\n|---|---|---|---|---|---|"
-    )
+    print("| scenes | | within 40 ms | trusted | of these within 40 ms | median error of these |")
+    print("|---|---|---|---|---|---|")
     for name, table in tables.items():
         errors = np.array([one.offset_error_ms for one in table.judged])
         trusted = np.array([one.offset_from == "file" for one in table.judged])
