@@ -354,3 +354,13 @@ def test_the_same_name_for_two_outputs_is_refused(
     target.symlink_to(link)
     assert main(["speakers", str(video), "--ava", str(link), "--rttm", str(target)]) == 2
     assert "give them different names" in capsys.readouterr().err
+
+
+def test_the_example_renders_what_the_page_says(tmp_path: Path) -> None:
+    """Protects docs/speakers.md: the scene that it begins with is the one that the example makes."""
+    root = Path(__file__).parents[2]
+    call = [sys.executable, str(root / "examples" / "panel.py"), "panel.mp4", "--faces", "3", "--sound-early-ms", "120"]
+    done = subprocess.run(call, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.count("\n") == 5
+    assert done.stdout in (root / "docs" / "speakers.md").read_text(encoding="utf-8")
+    assert probe(tmp_path / "panel.mp4").duration_s == pytest.approx(11.1, abs=0.1)
