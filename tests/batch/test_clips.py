@@ -92,7 +92,7 @@ def test_nothing_to_do_is_said(tmp_path: Path) -> None:
 
 def test_members_of_a_tar_file(tmp_path: Path) -> None:
     """Protects WebDataset shards: videos are clips, their sidecars are not, bytes are those of the member."""
-    members = {"0/1.mp4": b"first", "0/1.json": b"{}", "2.MKV": b"second!", "._3.mp4": b"x", "4.txt": b"y"}
+    members = {"./0/1.mp4": b"first", "0/1.json": b"{}", "2.MKV": b"second!", "._3.mp4": b"x", "4.txt": b"y"}
     pack(tmp_path / "s.tar", members)
     found = find_clips([tmp_path])
     assert [clip.id for clip in found] == ["s.tar/0/1.mp4", "s.tar/2.MKV"]

@@ -191,22 +191,15 @@ def test_shards_together_are_the_whole(many: Path, tmp_path: Path) -> None:
 
 def test_tar_in_and_out(made: dict[str, Path], tmp_path: Path) -> None:
     """Protects WebDataset users: members are measured as their files are, and come out byte by byte, once each."""
-    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+    given = tmp_path / "given"
+    given.mkdir()
+    with tarfile.open(given / "in.tar", "w") as tar:
         for name, path in made.items():
             tar.add(path, f"{name}.mp4")
             tar.add(__file__, f"{name}.txt")
-    (tmp_path / "cut.tar").write_bytes((tmp_path / "in.tar").read_bytes()[:3000])
-    command = [
-        "filter",
-        str(tmp_path),
-        "-o",
-        str(tmp_path / "out.jsonl"),
-        "--preset",
-        "relaxed",
-        "-q",
-        "--processes",
-        "1",
-    ]
+    (given / "cut.tar").write_bytes((given / "in.tar").read_bytes()[:3000])
+    command = ["filter", str(given), "-o", str(tmp_path / "out.jsonl"), "--preset", "relaxed", "-q"]
+    command += ["--processes", "1"]
     assert main([*command, "--tar-out", str(tmp_path / "kept")]) == 0
     rows = {row["id"]: row for row in rows_in(tmp_path / "out.jsonl")}
     assert set(rows) == {"cut.tar", "cut.tar/sync.mp4", *(f"in.tar/{name}.mp4" for name in made)}
@@ -252,6 +245,12 @@ BAD_COMMANDS = {
     "no input": (["{out}.nowhere", "-o", "{out}"], "no such file or folder", 2),
     "no folder": (["{clips}", "-o", "{out}/x/y.jsonl"], "there is no folder", 2),
     "an input": (["{clip}", "-o", "{clip}", "--overwrite"], "is an input", 2),
+    "over a clip": (["{clips}", "-o", "{clip}", "--overwrite"], "is an input or named like one", 2),
+    "tar among clips": (
+        ["{clips}", "-o", "{out}", "--tar-out", "{clips}/x", "--preset", "strict"],
+        "the next run would take",
+        2,
+    ),
     "tar without preset": (["{clips}", "-o", "{out}", "--tar-out", "{out}.d"], "name one with --preset", 2),
     "no model": (["{clips}", "-o", "{out}", "--model", "nowhere.json"], "nowhere.json", 5),
     "no time": (["{clips}", "-o", "{out}", "--timeout-s", "0"], "positive", 2),

@@ -117,7 +117,7 @@ def _members(path: Path, name: str) -> Iterator[ClipAt]:
     try:
         with tarfile.open(path, "r:") as tar:
             for member in tar:
-                base = PurePosixPath(member.name)
+                base = PurePosixPath(member.name.lstrip("/"))  # also without ./ in front, which many tar files have
                 if base.suffix.lower() not in VIDEO_SUFFIXES or base.name.startswith(".") or member.isdir():
                     continue
                 problem = ""
@@ -125,7 +125,7 @@ def _members(path: Path, name: str) -> Iterator[ClipAt]:
                     problem = "is a link or has holes in the tar file; pack whole files"
                 elif member.offset_data + member.size > end:
                     problem = "the tar file is cut off in it; get a complete copy"
-                yield ClipAt(f"{name}/{_text(member.name)}", path, member.size, member.offset_data, problem)
+                yield ClipAt(f"{name}/{_text(base.as_posix())}", path, member.size, member.offset_data, problem)
             last = tar.offset
         _require_end(path, last)
     except (tarfile.TarError, OSError, ValueError, OverflowError, EOFError) as error:

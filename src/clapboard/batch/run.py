@@ -9,13 +9,14 @@ from typing import Any
 
 from clapboard import __version__
 from clapboard.batch import cluster, on_ray
-from clapboard.batch.clips import ClipAt, find_clips, parse_shard, shard_of
+from clapboard.batch.clips import TAR, ClipAt, find_clips, parse_shard, shard_of
 from clapboard.batch.rowfile import RowFile
 from clapboard.batch.scorer import Scorer
 from clapboard.batch.tally import Tally
 from clapboard.batch.tarout import TarShards, names_for
 from clapboard.dataset.pool import Died, work
 from clapboard.dataset.prepare import cores
+from clapboard.dataset.sources import VIDEO_SUFFIXES
 from clapboard.errors import ClapboardError, ModelError, UsageError
 from clapboard.models import DEFAULT_MODEL
 from clapboard.values import Hook
@@ -116,7 +117,7 @@ def filter_clips(
     out, part = Path(out), parse_shard(shard)
     if tar_out is not None and preset is None:
         raise UsageError("--tar-out packs what a preset keeps; name one with --preset")
-    _require_no_input(out, inputs)
+    _require_no_input(out, inputs, None if tar_out is None else Path(tar_out))
     if ray is not None:
         cluster.require(ray)
     scorer = Scorer(model, preset=preset, max_offset_ms=max_offset_ms, audio_track=audio_track, timeout_s=timeout_s)
@@ -261,8 +262,17 @@ def _load_same(scorer: Scorer, sha256: str) -> None:
         raise ModelError(f"a node of the cluster has another model as {scorer.model}; bring the same to all nodes")
 
 
-def _require_no_input(out: Path, inputs: Sequence[str | Path]) -> None:
-    """Refuse to write rows over a clip."""
-    if out.suffix.lower() == ".tar" or any(given.is_file() and out.exists() and given.samefile(out)
-                                           for given in map(Path, inputs)):  # fmt: skip
+def _require_no_input(out: Path, inputs: Sequence[str | Path], tar_out: Path | None) -> None:
+    """Refuse to write rows over a clip, or tar files where the next run would take them for clips."""
+    given = [Path(each) for each in inputs]
+    if out.suffix.lower() in (*VIDEO_SUFFIXES, TAR) or any(
+        each.is_file() and out.exists() and each.samefile(out) for each in given
+    ):
         raise UsageError(f"{out}: is an input or named like one; give a name that ends in .jsonl to -o")
+    if tar_out is not None:
+        for folder in given:
+            if folder.is_dir() and tar_out.resolve().is_relative_to(folder.resolve()):
+                raise UsageError(
+                    f"{tar_out}: lies in {folder}, where the next run would take its tar files for clips; "
+                    "give another --tar-out"
+                )
