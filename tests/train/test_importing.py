@@ -12,11 +12,16 @@ pytestmark = pytest.mark.train
 from torch import nn  # noqa: E402
 
 from clapboard.errors import ModelError, UsageError  # noqa: E402
+from clapboard.metrics import lse  # noqa: E402
 from clapboard.models.session import load_model  # noqa: E402
+from clapboard.pipeline import measure, mouths  # noqa: E402
+from clapboard.published import published_distances  # noqa: E402
+from clapboard.testing import make_clip  # noqa: E402
 from clapboard.timebase import offset_ms_of_lag  # noqa: E402
 from clapboard.training import from_pretrained  # noqa: E402
 from clapboard.training.importing import convert, import_model, names  # noqa: E402
-from clapboard.values import Crops  # noqa: E402
+from clapboard.values import Crops, Features  # noqa: E402
+from clapboard.vision.mouths import MouthFinder  # noqa: E402
 
 
 def convolution(inside: int, outside: int, kernel, *steps, pool=None) -> list[nn.Module]:
@@ -117,6 +122,40 @@ def test_what_the_published_code_calls_in_sync_is_zero_here(imported: Path) -> N
     for frame in range(5):
         lag_s = sound.time_s[4 * frame] - picture.time_s[frame]
         assert offset_ms_of_lag(lag_s) + model.spec.zero_ms == pytest.approx(0, abs=1e-9)
+
+
+def test_a_file_gives_the_published_distances(published: Published, imported: Path, tmp_path: Path) -> None:
+    """Protects LSE-D and LSE-C: a file, measured here, against the published steps in torch on its crops and sound.
+
+    Crops go in as the published code would read them from its films; its sound is that under the track.
+    """
+    model, path = load_model(imported), tmp_path / "talk.mkv"
+    make_clip(path, seed=12, duration_s=1.0, width_px=192, height_px=144, face_px=80, audio_codec="pcm_s16le")
+    measured = measure(path, model)
+    found = published_distances(measured, model)[0]
+    sound: list[np.ndarray] = []
+    finder = MouthFinder(view="face-224")
+    crops = list(mouths(measured.clip, finder, lambda run: sound.append(run.samples)))
+    images = np.concatenate([part.images for part in crops])
+    samples = np.concatenate(sound)[: 640 * len(images)]
+    frames = min(len(images), len(samples) // 640) - 5
+    levels = model.kind.bands(samples)
+    mfcc = model.kind.finish(Features(levels, np.ones(len(levels), bool), 0.0125)).T.copy()
+    faces = torch.from_numpy(images[..., ::-1].copy()).permute(3, 0, 1, 2)[None].float()
+    heard = torch.from_numpy(mfcc)[None, None]
+    with torch.no_grad():
+        lips = torch.cat([published.netcnnlip(faces[:, :, i : i + 5]) for i in range(frames)]).flatten(1)
+        voice = torch.cat([published.netcnnaud(heard[..., 4 * i : 4 * i + 20]) for i in range(frames)]).flatten(1)
+        lips, voice = published.netfclip(lips), published.netfcaud(voice)
+        padded = nn.functional.pad(voice, (0, 0, 15, 15))
+        apart = [nn.functional.pairwise_distance(lips[[i]].repeat(31, 1), padded[i : i + 31]) for i in range(frames)]
+    curve = torch.stack(apart).mean(0)
+    assert found.shape == (frames, 31)
+    np.testing.assert_allclose(found, torch.stack(apart).numpy(), rtol=2e-3)
+    told = lse.published(found)
+    assert told.offset_frames == 15 - int(curve.argmin())
+    assert told.min_distance == pytest.approx(float(curve.min()), rel=1e-3)
+    assert told.confidence == pytest.approx(float(curve.median() - curve.min()), abs=1e-3 * float(curve.min()))
 
 
 def test_every_weight_has_its_place(published: Published) -> None:
