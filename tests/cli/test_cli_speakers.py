@@ -1,6 +1,7 @@
 """``clapboard speakers`` on rendered scenes whose turns are known: who is named when, and what other programs read."""
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -276,6 +277,7 @@ def test_options_reach_the_measurement(asked: list[dict[str, Any]], video: Path)
     [
         ("--method magic", "no method is called magic"),
         ("--window-frames 50", "--window-frames is for --method window"),
+        ("--offset-ms nan", "--offset-ms must be a number of milliseconds, not nan"),
         ("--ava x.csv --ava-as truth", "--ava-as must be labels or predictions"),
         ("--ava-as predictions", "--ava-as is for --ava; give it too"),
         ("--correct-offset", "--correct-offset is for --crops; give it too"),
@@ -343,6 +345,21 @@ def test_quiet_prints_nothing_and_json_only_json(
     assert json.loads(printed)["turns"][0]["speaker"] == "face-0"
     assert main(["speakers", str(video), "--rttm", out, "--overwrite"]) == 0
     assert capsys.readouterr().out.endswith(f"{out}: written, 1 turn\n")
+
+
+def test_outputs_are_there_though_nobody_reads_to_the_end(asked: list[dict[str, Any]], tmp_path: Path) -> None:
+    """Piped into ``head``, the answer may find its reader gone: what was asked for is written before it is printed."""
+    path, out = tmp_path / "a.mp4", tmp_path / "x.rttm"
+    path.write_bytes(b"x")
+
+    class Gone(io.TextIOWrapper):
+        def write(self, text: str, /) -> int:
+            raise BrokenPipeError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", Gone(io.BytesIO()))
+        assert main(["speakers", str(path), "--rttm", str(out)]) == 141
+    assert out.read_text().startswith("SPEAKER a 1 ")
 
 
 def test_the_same_name_for_two_outputs_is_refused(

@@ -1,5 +1,6 @@
 """``clapboard speakers``: who speaks when, on screen or off, as a report and in the formats of other programs."""
 
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -136,18 +137,16 @@ def speakers(
     for path, targets in zip(files, targets_of(outputs, files), strict=True):
         with progress.piece(path.name) as hook:
             code, found, problem = _find(path, targets, asked, hook)
-            with progress.aside():
-                if problem:
-                    complain(problem)
-                _show(found, as_json=as_json, silent=quiet or bool(problem), verbose=verbose)
-            if targets and not problem:
+            lines, problems = list[str](), [problem] if problem else []
+            if targets and not problem:  # before anything is printed: whoever reads that may stop early
                 failed, lines, problems = _write(found, path, targets, asked, hook)
                 code = max(code, failed)
-                with progress.aside():
-                    for line in [] if as_json or quiet else lines:
-                        print(shown(line), flush=True)
-                    for line in problems:
-                        complain(line)
+            with progress.aside():
+                _show(found, as_json=as_json, silent=quiet or bool(problem), verbose=verbose)
+                for line in [] if as_json or quiet else lines:
+                    print(shown(line), flush=True)
+                for line in problems:
+                    complain(line)
         worst = max(worst, code)
     return worst
 
@@ -157,6 +156,8 @@ def _require_sense(asked: _Asked, ava_as: str, given: Mapping[str, Path | None])
     from clapboard.speaking import WINDOW_FRAMES, require_method
 
     require_method(asked.method, asked.window_frames or WINDOW_FRAMES)
+    if asked.offset_ms is not None and not math.isfinite(asked.offset_ms):
+        raise UsageError(f"--offset-ms must be a number of milliseconds, not {asked.offset_ms}")
     if asked.window_frames is not None and asked.method != "window":
         raise UsageError(f"--window-frames is for --method window, not for {asked.method}")
     if ava_as not in AVA_KINDS:
