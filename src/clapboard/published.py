@@ -43,10 +43,12 @@ BLOCK_WINDOWS = 2048
 def begin_s(time_s: F64) -> float:
     """When a track begins, s, if its frames were exactly 40 ms apart.
 
-    A steady 25 Hz fits to the true times of its frames (T,), T at least 1: the median, so that neither frames that come
-    unevenly nor stills move it. The sound of a track begins here.
+    A steady 25 Hz is fitted to the true times of its frames (T,), T at least 1: the mean of what they are late, without
+    those of stills, which are out by more than a frame. The sound of a track begins here.
     """
-    return float(np.median(time_s - np.arange(len(time_s)) / PICTURE_HZ))
+    late_s = time_s - np.arange(len(time_s)) / PICTURE_HZ
+    usual = np.abs(late_s - np.median(late_s)) <= 1 / PICTURE_HZ + 1e-6
+    return float(late_s[usual].mean())
 
 
 def published_distances(measured: Measured, model: SyncModel) -> dict[int, F32]:

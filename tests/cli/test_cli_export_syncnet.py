@@ -4,6 +4,7 @@ import pickle
 import re
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from tiny_models import write_tiny
 
 WORK = ("activesd.pckl", "faces.pckl", "offsets.txt", "scene.pckl", "tracks.pckl")
 SMALL = {"width_px": 192, "height_px": 144, "face_px": 80}
+UNEVEN = (0.0, 0.05, 0.08, 0.2, *np.arange(0.3, 1.18, 0.0303))
+"""Times of frames, s."""
 PAGE = Path(__file__).parents[2] / "docs" / "export-syncnet.md"
 
 
@@ -184,6 +187,20 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model that costs nothing."""
     return str(write_tiny(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.mark.parametrize("rate", [Fraction(25, 2), Fraction(30000, 1001), UNEVEN], ids=["12.5", "29.97", "uneven"])
+def test_frames_of_any_rate_fill_the_grid(tiny: str, tmp_path: Path, rate: Any) -> None:
+    """Slow, fast and uneven files: a frame every 40 ms in tables and films, and 640 samples for each."""
+    make_clip(tmp_path / "clip.mkv", seed=13, duration_s=1.2, rate=rate, audio_codec="pcm_s16le", **SMALL)
+    assert main(["export-syncnet", "-q", str(tmp_path / "clip.mkv"), "-o", str(tmp_path / "out"), "--model", tiny]) == 0
+    (track,) = load(tmp_path / "out" / "pywork" / "tracks.pckl")
+    faces = load(tmp_path / "out" / "pywork" / "faces.pckl")
+    assert track["track"]["frame"].tolist() == list(range(len(faces)))
+    assert len(faces) == pytest.approx(30, abs=1)
+    pictures, samples = film(tmp_path / "out" / "pycrop" / "00000.avi")
+    assert len(pictures) == len(faces)
+    assert len(samples) == pytest.approx(640 * len(faces), abs=640)
 
 
 def test_short_clips_have_films_too(short: Path, tiny: str, tmp_path: Path) -> None:
