@@ -56,6 +56,15 @@ def test_sound_stays_with_the_picture(tmp_path: Path, source: str, target: str, 
     assert sound_packets(after) == sound_packets(before)
 
 
+def test_sound_of_a_clip_in_memory(tmp_path: Path) -> None:
+    """Its name is only a name: the packets come from the bytes."""
+    before = flash_and_beep(tmp_path / "before.mp4")
+    clip = probe("nowhere/else.mp4", data=before.read_bytes())
+    with Film(tmp_path / "after.mp4", width_px=WIDTH, height_px=HEIGHT, rate=25, sound=clip) as film:
+        film.picture(FLAT, 0.0)
+    assert sound_packets(tmp_path / "after.mp4") == sound_packets(before)
+
+
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])
 def test_transport_stream_becomes_a_film(tmp_path: Path, ending: str) -> None:
     """A clock that starts at 1.4 s and codes that mp4 wraps in another way."""

@@ -259,7 +259,7 @@ def test_the_source_is_never_a_crop(tmp_path: Path, found: Found) -> None:
     source = flash_and_beep(tmp_path / "talk.mp4")
     content = source.read_bytes()
     (tmp_path / "talk.face-0.00000.20-00001.80.mp4").hardlink_to(source)
-    with pytest.raises(UsageError, match="being read"):
+    with pytest.raises(UsageError, match="never overwritten"):
         write_crops(found(source), source, tmp_path, overwrite=True)
     assert source.read_bytes() == content
 

@@ -229,7 +229,7 @@ def test_what_is_there_stays(tmp_path: Path, found: Found) -> None:
         ("after.avi", False, UsageError),
         ("after.webm", False, UsageError),
         ("after", False, UsageError),
-        ("nowhere/after.mp4", False, MediaError),
+        ("nowhere/after.mp4", False, UsageError),
     ]
     for name, overwrite, error in wrong:
         with pytest.raises(error) as caught:

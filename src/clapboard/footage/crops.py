@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from clapboard.errors import MediaError, UsageError
-from clapboard.files import candidate_beside, put_in_place
+from clapboard.files import candidate_beside, put_in_place, require_writable
 from clapboard.footage.source import HALF_PERIOD_S, measured_clip, named
 from clapboard.media.film import Film
 from clapboard.media.grid import on_grid
 from clapboard.media.read import read
 from clapboard.media.source import require_file
-from clapboard.media.target import require_new
 from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ, grid_index
 from clapboard.values import F64, Audio, Clip, FaceSpeech, Frame, Hook, Speakers, Turn
 from clapboard.vision.crop import cut_patch, sample_crops, shrink_factor
@@ -146,7 +145,7 @@ def write_crops(
     except OSError as error:
         raise MediaError(f"{home}: is no folder and none can be made ({error.strerror}); name another") from error
     for name in planned:
-        require_new(home / name, source, overwrite)
+        require_writable(home / name, source, overwrite, "--crops")
     rows = home / LIST_NAME
     _forget(rows, set(planned))
     same = {"source": str(source), "offset_ms": _rounded(found.offset_ms), "corrected": correct_offset}

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clapboard.errors import UsageError
+from clapboard.files import require_writable
 from clapboard.footage.source import HALF_PERIOD_S, measured_clip, named
 from clapboard.media.film import Film
 from clapboard.media.read import read
 from clapboard.media.source import JOINABLE, require_file
-from clapboard.media.target import require_new
 from clapboard.report.overlay import draw_face, draw_line
 from clapboard.values import F64, FaceSpeech, Frame, Hook, Speakers
 
@@ -89,7 +89,7 @@ def write_overlay(
     require_file(source)
     if target.suffix.lower() not in OVERLAY_ENDINGS:
         raise UsageError(f"{target}: an overlay is written as {', '.join(OVERLAY_ENDINGS)}; give such a name")
-    require_new(target, source, overwrite)
+    require_writable(target, source, overwrite, "--overlay")
     clip = measured_clip(found, source)
     # where clocks may start again, reading sound and picture together moves both alike, as the copied sound is
     items = read(clip, audio=clip.container in JOINABLE, colour=True, hook=named("overlay", hook), threads=threads)

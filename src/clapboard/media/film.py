@@ -114,9 +114,10 @@ class Film:
     def __enter__(self) -> Self:
         """Open the file under a hidden name."""
         with ExitStack() as opening:
-            source = self._sound.path if isinstance(self._sound, Clip) else None
+            clip = self._sound if isinstance(self._sound, Clip) else None
+            source = clip.path if clip is not None and clip.data is None else None
             part = opening.enter_context(whole_file(self._path, source=source, overwrite=self._overwrite))
-            container = None if source is None else opening.enter_context(open_media(source))
+            container = None if clip is None else opening.enter_context(open_media(clip.path, clip.data))
             opening.push(lambda kind, error, trace: self._verify(part) if kind is None else None)
             self._out = opening.enter_context(open_target(part, self._muxer))
             try:

@@ -62,7 +62,7 @@ def whole_file(target: Path, *, source: Path | None = None, overwrite: bool = Fa
     UsageError : the target is the source, by whatever name, or exists and may not be replaced
     MediaError : nothing can be written there
     """
-    require_new(target, source, overwrite)
+    _require_new(target, source, overwrite)
     part = target.with_name(f".clapboard-{secrets.token_hex(6)}{target.suffix.lower()}")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -70,7 +70,7 @@ def whole_file(target: Path, *, source: Path | None = None, overwrite: bool = Fa
         raise MediaError(f"{target}: cannot be written ({error.strerror})") from None
     try:
         yield part
-        require_new(target, source, overwrite)
+        _require_new(target, source, overwrite)
         part.replace(target)
     except OverflowError as error:
         raise MediaError(f"{target}: cannot be written; the timestamps of its source are damaged") from error
@@ -109,7 +109,7 @@ def open_target(part: Path, muxer: str, options: dict[str, str] | None = None) -
     out.close()
 
 
-def require_new(target: Path, source: Path | None, overwrite: bool) -> None:
+def _require_new(target: Path, source: Path | None, overwrite: bool) -> None:
     """Refuse to write over the source, or over anything without leave.
 
     Raises
