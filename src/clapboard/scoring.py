@@ -128,7 +128,8 @@ def scorer(mode: str, model: str | Path | SyncModel | None = None, threads: int 
     if mode_of(mode) == "better":
         return opened(DEFAULT_MODEL if model is None else model, threads)
     how = (
-        "get syncnet_v2.model, then clapboard models import syncnet_v2.model -o FOLDER, and give its .json as the model"
+        "get syncnet_v2.model, run clapboard models import syncnet_v2.model -o FOLDER, then give "
+        "--model FOLDER/syncnet-v2.json"
     )
     if model is None:
         raise ModelError(

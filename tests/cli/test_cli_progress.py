@@ -1,6 +1,7 @@
 """Progress: a bar on a terminal, a line now and then elsewhere, nothing where nobody wants it, and never in the way."""
 
 import io
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import clapboard
 from clapboard.cli import main
 from clapboard.cli.progress import Progress, in_words, of_files
+from clapboard.dataset.prepare import prepare
 from clapboard.testing import make_clip
 from clapboard.values import Report
 
@@ -284,3 +286,19 @@ def test_check_and_features_end_too(tmp_path: Path, step: str) -> None:
     for work_on in (clapboard.check, clapboard.features):
         with pytest.raises(EnoughError):
             work_on(tmp_path / "a.mp4", hook=hook)
+
+
+def test_prepare_ends_too_and_goes_on(tmp_path: Path) -> None:
+    """Its processes are ended; what was finished is kept, and the same call makes the rest."""
+    (tmp_path / "in").mkdir()
+    for number in range(2):
+        make_clip(tmp_path / "in" / f"{number}.mp4", seed=number, duration_s=2.5)
+
+    def hook(at: str, done: float, total: float | None) -> None:
+        raise EnoughError
+
+    with pytest.raises(EnoughError):
+        prepare([tmp_path / "in"], tmp_path / "set", processes=1, hook=hook)
+    assert multiprocessing.active_children() == []
+    done = prepare([tmp_path / "in"], tmp_path / "set", processes=1)
+    assert sorted(entry.file for entry in done.dataset.entries) == ["0.mp4", "1.mp4"]

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 import clapboard
 from clapboard.errors import MediaError, ModelError, UsageError
+from clapboard.media.probe import probe
+from clapboard.media.read import read_audio, read_frames
 from clapboard.media.write import write_clip
 from clapboard.metrics import lse
 from clapboard.models.session import load_model
@@ -252,14 +254,39 @@ def test_undecided_is_counted_apart() -> None:
     assert isinstance(found.lse_d, lse.Mean)
 
 
+TALKING = Path(__file__).parents[3] / "shared" / "data" / "talking"
+real = pytest.mark.skipif(not TALKING.is_dir(), reason="no real clips here")
+
+
+@real
 @pytest.mark.real
 @pytest.mark.parametrize("corpus", ["HDTF", "TCD-TIMIT"])
 def test_real_clips_score_better_than_foreign_sound(corpus: str) -> None:
     """The same on real ones: every clip of these corpora is nearer than every one with somebody else's voice."""
-    talking = Path(__file__).parents[3] / "shared" / "data" / "talking"
-    if not talking.is_dir():
-        pytest.skip("no real clips here")
-    own = [score(path) for path in sorted((talking / "dev" / corpus).iterdir())]
-    foreign = [score(path) for path in sorted((talking / "dev_foreign_sound" / "deepfake-negatives").iterdir())]
+    own = [score(path) for path in sorted((TALKING / "dev" / corpus).iterdir())]
+    foreign = [score(path) for path in sorted((TALKING / "dev_foreign_sound" / "deepfake-negatives").iterdir())]
     assert max(row.lse_d for row in own) < min(row.lse_d for row in foreign)
     assert {row.status for row in foreign} == {"undecided"}
+
+
+def one_second(path: Path, out: Path) -> Path:
+    """The second of a clip from 0.5 s on, as a file of its own."""
+    clip = probe(path)
+    frames = [frame for frame in read_frames(clip, until_s=2.0) if frame.time_s >= 0.5][: round(clip.rate)]
+    height, width = (size // 2 * 2 for size in frames[0].image.shape)
+    runs = read_audio(clip, until_s=frames[0].time_s + 1)
+    samples = np.concatenate([run.samples for run in runs])
+    first = max(0, round((frames[0].time_s - runs[0].start_s) * runs[0].rate_hz))
+    images = [frame.image[:height, :width] for frame in frames]
+    write_clip(out, images, clip.rate, samples[first : first + runs[0].rate_hz], runs[0].rate_hz)
+    return out
+
+
+@real
+@pytest.mark.real
+def test_a_second_of_any_real_clip_has_numbers(tmp_path: Path) -> None:
+    """No clip of 1 s with a face and sound goes without, where the published scripts give nothing below 4 s."""
+    clips = [path for path in sorted((TALKING / "dev").rglob("*")) if path.is_file()]
+    rows = [score(one_second(path, tmp_path / f"{path.stem}.mp4")) for path in clips]
+    assert len(rows) > 50
+    assert [row.file for row in rows if row.status == "not_scored" or not math.isfinite(row.lse_c)] == []
