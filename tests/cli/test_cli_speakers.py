@@ -176,7 +176,10 @@ def test_text_names_times_faces_and_the_offset(
     folder: Path, truths: dict[str, SceneTruth], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What people see: the sentence, the offset as it was given, a row for each turn and face."""
-    assert main(["speakers", str(folder / "panel.mp4"), "--offset-ms", "160"]) == 0
+    call = ["speakers", str(folder / "panel.mp4"), "--offset-ms", "160"]
+    assert main([*call, "--method", "window", "--window-frames", "30", "-v"]) == 0
+    assert "method      window of 30 frames: mean over a sliding window\n" in capsys.readouterr().out
+    assert main(call) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"{folder / 'panel.mp4'}: face ")
     assert "offset      +160 ms, as given (plus: audio early)" in out

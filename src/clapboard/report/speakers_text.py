@@ -37,7 +37,7 @@ def details(found: Speakers, *, verbose: bool = False) -> list[str]:
     if status(found) != "done":
         lines += [("hint", hint) for hint in report.hints]
     if verbose:
-        lines.append(("method", f"{found.method}: {METHODS[found.method]}"))
+        lines.append(("method", f"{found.method}: {METHODS[found.method.split()[0]]}"))
         if report.model.name:
             lines.append(("model", f"{report.model.name}, sha256 {report.model.sha256}"))
         if report.versions:

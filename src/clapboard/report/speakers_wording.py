@@ -8,7 +8,7 @@ from clapboard.timebase import PICTURE_HZ
 from clapboard.values import FaceSpeech, Speakers
 
 OFF_SCREEN = "a voice off screen"
-METHODS = {
+METHODS = {  # by the first word of how `Speakers.method` names them
     "states": "two states, smoothed over time",
     "window": "mean over a sliding window",
     "median": "frame by frame, through a median filter",
