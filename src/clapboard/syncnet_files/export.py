@@ -97,7 +97,8 @@ def export_syncnet(
     with _workplace(target) as part:
         for folder in folders.values():
             (part / folder).mkdir(parents=True)
-        grid = write_crops(measured.clip, kept, part / folders[CROPS], hook=hook, threads=threads)
+        films = (lambda _, done, total: hook("films", done, total)) if hook else None
+        grid = write_crops(measured.clip, kept, part / folders[CROPS], hook=films, threads=threads)
         tables = {
             "faces.pckl": pickled(faces(list(measured.tracks.values()), grid)),
             "scene.pckl": pickled(scenes(measured.shots, grid)),
@@ -161,8 +162,12 @@ def _workplace(out: Path) -> Iterator[Path]:
 def _put_in_place(part: Path, out: Path, folders: Mapping[str, Path], overwrite: bool) -> None:
     """Give what was written its place: at once where nothing is there, else file by file."""
     if not out.exists():
-        part.replace(out)
-        return
+        try:
+            part.replace(out)
+            return
+        except OSError:
+            if not out.is_dir():  # else somebody was faster with another reference: then file by file
+                raise
     moves = [(file, out / folder / file.name) for folder in folders.values() for file in (part / folder).iterdir()]
     for _, place in moves:
         if place.exists() and not overwrite:
