@@ -20,7 +20,7 @@ COMPARE = import clapboard, sys; found_ms = clapboard.check("demo/talk.mp4").off
   sys.exit(0 if abs(found_ms - 300) <= 40 else "demo: that is more than one frame apart")
 SAY = printf '\n$$ %s\n'
 
-.PHONY: help demo test test-train check clean
+.PHONY: help demo test test-train test-scale check clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -48,6 +48,10 @@ $(VENV)/installed-train: $(VENV)/installed-test
 	@$(PIP) --editable '.[train]'
 	@touch $@
 
+$(VENV)/installed-scale: $(VENV)/installed-test
+	@$(PIP) --editable '.[scale]'
+	@touch $@
+
 $(VENV)/installed-lint: $(VENV)/installed-train
 	@$(GROUP) lint > $(VENV)/lint.txt
 	@$(PIP) --requirement $(VENV)/lint.txt
@@ -67,11 +71,14 @@ demo: $(VENV)/installed  ## render a talking face with sound 300 ms early, find 
 	@$(BIN)/clapboard check demo/talk.synced.mp4
 	@printf '\nFound, repaired, verified. Both files are in demo/: play them to see the difference.\n'
 
-test: $(VENV)/installed-test  ## run the tests; those for training are skipped where torch is not installed
+test: $(VENV)/installed-test  ## run the tests; those for training and clusters are skipped without torch and Ray
 	@$(BIN)/python -m pytest -n $(JOBS)
 
 test-train: $(VENV)/installed-train  ## install torch and run the tests for training
 	@$(BIN)/python -m pytest -m train
+
+test-scale: $(VENV)/installed-scale  ## install Ray and run the tests on a cluster of two nodes on this machine
+	@$(BIN)/python -m pytest -m scale
 
 # The types of training/ are those of torch, so it has to be there to check them.
 check: $(VENV)/installed-lint  ## ruff and mypy

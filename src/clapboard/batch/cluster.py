@@ -1,8 +1,10 @@
 """Being a driver of a Ray cluster for a while, quietly, and leaving nothing behind."""
 
 import contextlib
+import importlib.util
 import logging
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -40,34 +42,30 @@ def require(address: str) -> None:
     ------
     MissingExtraError, UsageError, ClapboardError : as `work`
     """
-    load()
+    if not _installed():
+        raise MissingExtraError("--ray needs Ray Data: pip install 'clapboard[scale]'")
     if address not in (LOCAL, AUTO):
         _require_answer(address)
 
 
-def load() -> Any:
-    """Import ray, which nothing else in Clapboard needs."""
-    try:
+@contextlib.contextmanager
+def connected(address: str, processes: int | None) -> Iterator[Any]:
+    """Be a driver of the cluster as long as the body runs, and leave nothing behind: no process, folder or setting.
+
+    It yields the module ray, which is imported only here: it reads the environment when it is.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_settings(local=address == LOCAL))
         import ray
 
-        return ray
-    except ImportError:
-        raise MissingExtraError("--ray needs Ray Data: pip install 'clapboard[scale]'") from None
-
-
-@contextlib.contextmanager
-def connected(ray: Any, address: str, processes: int | None) -> Iterator[None]:
-    """Be a driver of the cluster as long as the body runs, and leave nothing behind: no process, folder or setting."""
-    if ray.is_initialized():
-        raise UsageError("this program uses Ray already: give its data sets a clapboard.batch.scorer.Scorer")
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_settings())
+        if ray.is_initialized():
+            raise UsageError("this program uses Ray already: give its data sets a clapboard.batch.scorer.Scorer")
         options: dict[str, Any] = {}
         if address == LOCAL:
             folder = _folder()
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             options = {"num_cpus": processes, "object_store_memory": STORE_BYTES, "_temp_dir": str(folder)}
-            options["include_dashboard"] = False
+            options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}  # nobody else can reach it
         if not _DEBUG:
             stack.enter_context(_quiet())
         stack.callback(_leave, ray)
@@ -76,7 +74,15 @@ def connected(ray: Any, address: str, processes: int | None) -> Iterator[None]:
                 ray.init(address=address, log_to_driver=_DEBUG, logging_level=logging.CRITICAL, **options)
             except Exception as error:  # of many kinds: ValueError, ConnectionError, RuntimeError
                 raise ClapboardError(f"no connection to Ray at {address}: {line_of(error)}") from error
-        yield
+        yield ray
+
+
+def _installed() -> bool:
+    """Whether ray is there, with what its data sets need."""
+    try:
+        return all(importlib.util.find_spec(name) for name in ("ray", "pandas", "pyarrow"))
+    except ValueError:  # somebody has put None in its place
+        return False
 
 
 def _require_answer(address: str) -> None:
@@ -103,15 +109,20 @@ def _folder() -> Path:
 
 
 @contextlib.contextmanager
-def _settings() -> Iterator[None]:
-    """Set what Ray reads from the environment; what somebody has set already stays."""
-    ours = {name: value for name, value in _SETTINGS.items() if name not in os.environ}
-    os.environ.update(ours)
+def _settings(*, local: bool) -> Iterator[None]:
+    """Set what Ray reads from the environment, but for what somebody has set; what Ray sets there goes again."""
+    before, ours = dict(os.environ), dict(_SETTINGS)
+    if (
+        local and "ray" not in sys.modules
+    ):  # a password of its own: Ray would make one and keep it in the home directory
+        ours |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex()}
+    os.environ.update(ours if local else {name: value for name, value in ours.items() if name not in before})
     try:
         yield
     finally:
-        for name in ours:
-            os.environ.pop(name, None)
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
 
 
 class _WithoutRay:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clapboard import __version__
-from clapboard.batch.cluster import connected, line_of, load, require
+from clapboard.batch.cluster import connected, line_of, require
 from clapboard.dataset.pool import Died
 from clapboard.errors import ClapboardError
 
@@ -62,19 +62,20 @@ def work(
     UsageError : the address makes no sense
     ClapboardError : nobody answers there, the nodes cannot run the work, or Ray gave up
     """
-    ray = load()
     if not jobs:
         return
     task = _Task(function, prepare, os.getcwd())
     require(address)
-    with connected(ray, address, processes):
+    with connected(address, processes) as ray:
         try:
             size = processes or max(1, int(ray.cluster_resources().get("CPU", 1)))
             _require_clapboard(ray)
             for first in range(0, len(jobs), WAVE_JOBS):
                 yield from _wave(task, jobs, range(first, min(first + WAVE_JOBS, len(jobs))), size, tell)
         except ray.exceptions.RayError as error:
-            raise ClapboardError(f"Ray gave up ({line_of(error)}); give the command again to go on") from error
+            raise ClapboardError(
+                f"Ray gave up ({line_of(error)}); mend that and give the command again to go on"
+            ) from error
 
 
 def _wave(
