@@ -285,9 +285,14 @@ def _track(number: int, measured: Measured, windows: int, found: lse.Lse, offset
     return TrackScore(number, begin_s, end_s, of.face_px, windows, *found, offset_ms, counts=False)
 
 
+def _names(rows: Sequence[Score]) -> list[str]:
+    """Names of rows; those without one get one of their own."""
+    return [row.file or f"\0{number}" for number, row in enumerate(rows)]
+
+
 def summary(rows: Sequence[Score], resamples: int = 1000, seed: int = 0) -> Summary:
     """Means over the rows that have numbers, with the interval that a bootstrap over files gives."""
-    names = [row.file for row in rows]
+    names = _names(rows)
     count = {status: sum(row.status == status for row in rows) for status in ("scored", "undecided", "not_scored")}
     return Summary(
         len(rows),
@@ -325,7 +330,7 @@ class LipSyncError:
     ) -> None:
         if isinstance(model, SyncModel):
             raise UsageError("a metric takes the name or the path of a model, not one that is loaded: it must pickle")
-        self.mode, self.model = mode_of(mode), model
+        self.mode, self.model = mode_of(mode), None if model is None else str(model)
         self._options = {"audio_track": audio_track, "threads": threads}
         self._resamples, self._seed = resamples, seed
         self.rows: list[Score] = []
@@ -358,7 +363,7 @@ class LipSyncError:
         ----------
         distances : NaN where there is no sound; in the mode ``compatible`` there is no NaN, and K is odd
         counted : (T,) bool, windows that count; for ``better`` only
-        name : of the row; by default its number
+        name : of the row; rows without one stand for a file each
 
         Raises
         ------
@@ -373,9 +378,9 @@ class LipSyncError:
         else:
             row = lse.masked(distances, counted)
         windows = len(np.asarray(distances)) if counted is None else int(np.asarray(counted, np.bool_).sum())
-        made = Score(name or f"#{len(self.rows)}", "scored", *row, nan, windows)
+        made = Score(name, "scored", *row, nan, windows)
         known = np.isfinite(row.lse_d)
-        self.rows.append(made if known else without(made.file, "nothing could be compared", EXIT_UNDECIDED))
+        self.rows.append(made if known else without(name, "nothing could be compared", EXIT_UNDECIDED))
 
     def compute(self) -> Summary:
         """Means over all rows so far; NaN where there are none."""
@@ -413,7 +418,7 @@ def difference(
 ) -> dict[str, lse.Mean]:
     """Mean of file minus original over the pairs, with its interval: of ``lse_d`` and ``lse_c``."""
     both = pairs(rows, references)
-    names = [row.file for row, _ in both]
+    names = _names([row for row, _ in both])
     return {
         name: lse.mean_of([getattr(a, name) - getattr(b, name) for a, b in both], names, resamples, seed)
         for name in ("lse_d", "lse_c")

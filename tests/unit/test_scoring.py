@@ -203,8 +203,18 @@ def test_distances_of_ones_own() -> None:
         LipSyncError("compatible").update_distances(near, [True] * 4)
 
 
-def test_only_what_can_be_compared_is_merged() -> None:
-    """Protects from means over two networks."""
+def test_rows_without_a_name_are_files_of_their_own() -> None:
+    """Protects the interval: were they one file, there would be none."""
+    metric, other = LipSyncError(resamples=50), LipSyncError(resamples=50)
+    for number, one in enumerate((metric, other)):
+        one.update_distances(np.tile([9.0, 6.0, 3.0 + number, 6.0, 9.0], (4, 1)))
+    metric.merge(other)
+    assert metric.compute().lse_c.low < metric.compute().lse_c.high
+
+
+def test_only_what_can_be_compared_is_merged(tmp_path: Path) -> None:
+    """Protects from means over two networks; a path is the same model as text and as a path."""
+    LipSyncError(model=tmp_path).merge(LipSyncError(model=str(tmp_path)))
     with pytest.raises(UsageError, match="cannot be compared"):
         LipSyncError().merge(LipSyncError("compatible"))
     with pytest.raises(UsageError, match="name or the path"):

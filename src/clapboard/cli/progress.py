@@ -195,6 +195,10 @@ class Lenient(io.TextIOBase):
         """Whether a terminal is behind."""
         return self._behind.isatty()
 
+    def fileno(self) -> int:
+        """Descriptor of the stream behind, by which old Windows consoles are known."""
+        return self._behind.fileno()
+
     def write(self, text: str, /) -> int:
         """Write, if it can be done."""
         with contextlib.suppress(OSError, ValueError):
@@ -237,14 +241,18 @@ class Bar:
         """Move the bar."""
         if self._clock() - self._begun_s < BAR_AFTER_S:
             return
+        said = {
+            "description": f"{state.name}: {shown(state.step)}",
+            "completed": state.of_all or 0.0,
+            "total": None if state.of_all is None else 1.0,
+            "left": "" if state.left_s is None else f"{in_words(state.left_s)} left",
+        }
         if self._bar is None:
             self._bar = self._made()
-            self._task = self._bar.add_task("", total=None, left="")
+            self._task = self._bar.add_task(**said)
             self._bar.start()
-        left = "" if state.left_s is None else f"{in_words(state.left_s)} left"
-        total = None if state.of_all is None else 1.0
-        said = f"{state.name}: {shown(state.step)}"
-        self._bar.update(self._task, description=said, completed=state.of_all or 0.0, total=total, left=left)
+        else:
+            self._bar.update(self._task, **said)
 
     def hide(self) -> None:
         """Take the bar away; what comes next draws it anew."""
