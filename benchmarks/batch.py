@@ -6,7 +6,7 @@ Clips of a talking face (640x360, 25 fps) are rendered a few times and linked un
 run of this program, in turns, and the best of the repeats is taken, so that other work on the machine disturbs little.
 CPU seconds are those of the program and its processes; they hardly depend on what else runs. From them: what two free
 cores would give (twice the clips, as far as a clip costs no more CPU with two processes). Wall times are given as well,
-without the start of the processes, from the first row to the last; they mean something on a machine that is idle.
+without the start of the processes, from when each has given a row to the last; they need a machine that is idle.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def checked(paths: list[Path]) -> tuple[float, float]:
 
 
 def filtered(folder: Path, out: Path, processes: int, count: int) -> tuple[float, float]:
-    """CPU seconds a clip with all that starting costs; wall seconds a clip from the first row to the last."""
+    """CPU seconds a clip with all that starting costs; wall seconds a clip from the first row of all to the last."""
     times: list[float] = []
     began_cpu_s = cpu_s()
     filter_clips(
@@ -50,7 +50,8 @@ def filtered(folder: Path, out: Path, processes: int, count: int) -> tuple[float
         hook=lambda step, done, total: times.append(time.monotonic()),
     )
     assert len(times) == count
-    return (cpu_s() - began_cpu_s) / count, (times[-1] - times[0]) / (count - 1)
+    first = processes - 1  # every process is at work from about there on
+    return (cpu_s() - began_cpu_s) / count, (times[-1] - times[first]) / (count - processes)
 
 
 def main() -> None:

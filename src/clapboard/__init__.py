@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clapboard.batch.scorer import Scorer
     from clapboard.embeddings import FileEmbeddings, features
     from clapboard.errors import (
         ClapboardError,
@@ -47,6 +48,7 @@ __all__ = [
     "NoVideoError",
     "Offset",
     "Report",
+    "Scorer",
     "Speakers",
     "UndecidedError",
     "UsageError",
@@ -72,6 +74,7 @@ _HOMES = {
     "Offset": "clapboard.values",
     "Report": "clapboard.values",
     "score": "clapboard.scoring",
+    "Scorer": "clapboard.batch.scorer",
     "Speakers": "clapboard.values",
     "who_speaks": "clapboard.speaking",
 }

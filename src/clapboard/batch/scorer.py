@@ -2,7 +2,7 @@
 
 ::
 
-    from clapboard.batch.scorer import Scorer
+    from clapboard import Scorer
 
     scorer = Scorer(preset="latentsync")
     scorer({"path": ["a.mp4", "b.mp4"]})["offset_ms"]
