@@ -280,6 +280,32 @@ def test_nothing_readable_is_told_by_the_exit_code(tmp_path: Path, capsys: pytes
     assert "1 could not be read" in capsys.readouterr().out
 
 
+def test_a_finished_run_is_packed_later(made: dict[str, Path], tmp_path: Path) -> None:
+    """Protects those who think of tar files afterwards: nothing is measured again."""
+    given, out = [made["sync"], made["foreign"]], tmp_path / "out.jsonl"
+    assert filter_clips(given, out, preset="relaxed", processes=1).fresh == 2
+    done = filter_clips(given, out, preset="relaxed", processes=1, tar_out=tmp_path / "kept")
+    assert (done.fresh, done.not_packed) == (0, {})
+    assert packed_ids(tmp_path / "kept") == ["sync.mp4"]
+
+
+def test_a_kept_clip_that_is_gone_is_told(
+    made: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects from tar files that are short of a clip without a word."""
+    (tmp_path / "clips").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(made["sync"], tmp_path / "clips" / name)
+    command = ["filter", str(tmp_path / "clips"), "-o", str(tmp_path / "out.jsonl"), "--preset", "relaxed", "-q"]
+    command += ["--processes", "1"]
+    assert main(command) == 0
+    (tmp_path / "clips" / "a.mp4").unlink()
+    assert main([*command, "--tar-out", str(tmp_path / "kept")]) == 4
+    said = capsys.readouterr().err
+    assert "kept, but not packed: 1 clips (a.mp4: it is not among the inputs any more)" in said
+    assert packed_ids(tmp_path / "kept") == ["b.mp4"]
+
+
 def test_other_options_do_not_go_on(made: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects from rows of two presets in one file."""
     command = ["filter", str(made["sync"]), "-o", str(tmp_path / "out.jsonl"), "-q", "--processes", "1"]

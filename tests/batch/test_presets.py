@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clapboard.batch.presets import PRESETS, against, kind_of, preset_of
+from clapboard.batch.presets import PRESETS, PUBLISHED, against, kind_of, preset_of
 from clapboard.errors import UsageError
 
 PAGE = Path(__file__).parents[2] / "docs" / "filter.md"
@@ -165,3 +165,12 @@ def test_unknown_presets_are_named() -> None:
     assert preset_of(None) is None
     with pytest.raises(UsageError, match="no preset called Strict; there is strict"):
         preset_of("Strict")
+
+
+@pytest.mark.train
+def test_the_published_network_is_known_by_what_its_import_says() -> None:
+    """Protects the scale: whatever name the user gives the imported network, it is judged as published."""
+    pytest.importorskip("torch")
+    from clapboard.training.importing import ABOUT
+
+    assert ABOUT["network"] == PUBLISHED

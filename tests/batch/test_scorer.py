@@ -14,6 +14,7 @@ import pytest
 import clapboard
 from clapboard.batch import scorer as module
 from clapboard.batch.columns import COLUMNS, DECISION, TRACK, schema, table
+from clapboard.batch.presets import PUBLISHED
 from clapboard.batch.scorer import Scorer
 from clapboard.errors import ModelError, UsageError
 from clapboard.media.encode import write_clip
@@ -239,11 +240,12 @@ def test_a_preset_needs_a_scale(plain_talk: Path, tmp_path: Path) -> None:
 
 def test_the_published_network_is_judged_by_its_confidence(plain_talk: Path, tmp_path: Path) -> None:
     """Protects comparability: with an imported syncnet-v2 the thresholds are those that people know."""
-    path = write_tiny(tmp_path, calibration=None, name="syncnet-v2", length=20.0)
+    about = {"network": PUBLISHED}
+    path = write_tiny(tmp_path, calibration=None, name="mine", length=20.0, about=about)
     assert json.loads(path.read_text())["calibration"] is None
     row = Scorer(path, preset="relaxed").row(plain_talk)
     assert row["confidence"] > 1.5
     assert (row["status"], row["keep"], row["drop_reasons"]) == ("undecided", True, [])
-    quiet = Scorer(write_tiny(tmp_path / "b", calibration=None, name="syncnet-v2"), preset="relaxed").row(plain_talk)
+    quiet = Scorer(write_tiny(tmp_path / "b", calibration=None, about=about), preset="relaxed").row(plain_talk)
     assert quiet["confidence"] < 1.5
     assert quiet["drop_reasons"] == ["confidence below 1.5"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clapboard.batch.columns import columns_of, gather
-from clapboard.batch.presets import PUBLISHED, against, kind_of, preset_of
+from clapboard.batch.presets import against, is_published, kind_of, preset_of
 from clapboard.errors import ClapboardError, UsageError
 from clapboard.models import DEFAULT_MODEL
 from clapboard.pipeline import check, opened
@@ -169,7 +169,7 @@ class Scorer:
         """
         loaded = opened(self.model, self.threads)
         spec = loaded.spec
-        if self.preset is not None and spec.calibration is None and spec.name != PUBLISHED:
+        if self.preset is not None and spec.calibration is None and not is_published(spec):
             raise UsageError(
                 f"--preset {self.preset.name} judges by the probability, which {spec.name} has none of: "
                 "calibrate it (clapboard models calibrate), or leave the preset away"
@@ -180,7 +180,7 @@ class Scorer:
         """A row with what the preset says of it."""
         if self.preset is None:
             return found
-        published = opened(self.model, self.threads).spec.name == PUBLISHED
+        published = is_published(opened(self.model, self.threads).spec)
         tracks = []
         for track in found["tracks"]:
             reasons = against(track, found, self.preset, published=published)
