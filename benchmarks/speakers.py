@@ -225,6 +225,8 @@ def print_tables(judged: list[Judged]) -> dict:
     tables = {name: Table(some) for name, some in groups_of(judged).items()}
     heard = {name: table for name, table in tables.items() if not name.startswith("offscreen")}
     away = {name: table for name, table in tables.items() if name.startswith(("offscreen", "mixed"))}
+    if len(away) > 1:
+        away["both"] = Table([one for one in judged if one.scene["kind"] in ("offscreen", "mixed")])
     numbers: dict = {}
 
     def show(title: str, columns: dict[str, Callable[[Table], tuple]], rows: dict[str, Table]) -> None:
