@@ -11,11 +11,12 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from clapboard.errors import ClapboardError, MissingExtraError, UsageError
+from clapboard.errors import EXIT_MEDIA, ClapboardError, MissingExtraError, UsageError
 
 LOCAL: Final = "local"
 """Address of a Ray that is started on this machine for the run, and ended with it."""
@@ -23,6 +24,10 @@ AUTO: Final = "auto"
 """Address of the Ray that runs on this machine already."""
 ANSWER_S: Final = 10.0
 """How long an address may take to answer (s)."""
+LOOK_EVERY_S: Final = 5.0
+"""How often it is seen whether the head of a cluster is still there (s)."""
+LOST_AFTER_S: Final = 30.0
+"""So long may it not answer (s); after 60 s Ray ends the process without a word."""
 STORE_BYTES: Final = 100_000_000
 """Object store of a local Ray: pickled jobs and results are small."""
 _SOCKET_CHARS: Final = 40
@@ -74,6 +79,8 @@ def connected(address: str, processes: int | None) -> Iterator[Any]:
                 ray.init(address=address, log_to_driver=_DEBUG, logging_level=logging.CRITICAL, **options)
             except Exception as error:  # of many kinds: ValueError, ConnectionError, RuntimeError
                 raise ClapboardError(f"no connection to Ray at {address}: {line_of(error)}") from error
+        if address != LOCAL:
+            stack.enter_context(_watched(ray.get_runtime_context().gcs_address))
         yield ray
 
 
@@ -94,12 +101,52 @@ def _require_answer(address: str) -> None:
             f"{AUTO} for the one that runs on this machine, or {LOCAL}"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
+        _reach(address)
     except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise ClapboardError(
             f"no Ray cluster answers at {address} ({why}); start one with ray start --head, or use --ray {LOCAL}"
         ) from error
+
+
+@contextlib.contextmanager
+def _watched(head: str) -> Iterator[None]:
+    """End the process with a word when the head of the cluster is lost; Ray would end it soon after, and without."""
+    over = threading.Event()
+
+    def watch() -> None:
+        answered_s = time.monotonic()
+        while not over.wait(LOOK_EVERY_S):
+            try:
+                _reach(head)
+                answered_s = time.monotonic()
+            except OSError:
+                if time.monotonic() - answered_s < LOST_AFTER_S:
+                    continue
+                print(
+                    f"clapboard: the Ray cluster does not answer at {head} any more; "
+                    "what is finished is kept: give the same command again to go on",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                os._exit(EXIT_MEDIA)
+
+    threading.Thread(target=watch, name="clapboard-watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _reach(address: str) -> None:
+    """Open and close a connection.
+
+    Raises
+    ------
+    OSError : nobody takes it
+    """
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
 
 
 def _folder() -> Path:
