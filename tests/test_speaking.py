@@ -114,6 +114,9 @@ def test_what_cannot_be_told_is_refused(panel: SceneTruth, tmp_path: Path) -> No
         who_speaks(panel.path, method="mean")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="at least one frame"):
         who_speaks(panel.path, method="window", window_frames=0)
+    for wrong in (float("nan"), float("inf"), 1e9):
+        with pytest.raises(UsageError, match="an offset must be a number"):
+            who_speaks(panel.path, offset_ms=wrong)
     tiny = write_tiny(tmp_path, calibration=SURE)
     with pytest.raises(ModelError, match="was not fitted to tell who speaks"):
         who_speaks(panel.path, model=tiny)

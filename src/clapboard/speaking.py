@@ -37,6 +37,8 @@ WINDOW_FRAMES = 25
 """Frames that the method ``window`` averages over unless told otherwise: 1 s. The paper takes 10 and 100."""
 SOUND_S = 0.2
 """A frame sounds where more than half of the sound around it, as much as one embedding hears, is not quiet (s)."""
+WIDEST_OFFSET_MS = 3_600_000.0
+"""Nobody means an offset of more than an hour (ms)."""
 APART_MS = 80.0
 """Offsets this far apart are different answers, so that a search has twice its range by this many (ms)."""
 PAUSE_S = 0.3
@@ -141,6 +143,10 @@ def compare(
     threads: int = 1,
 ) -> Compared:
     """Decode a file once and compare every face with its sound; see `who_speaks`."""
+    if offset_ms is not None and not abs(offset_ms) <= WIDEST_OFFSET_MS:
+        raise UsageError(
+            f"an offset must be a number from -{WIDEST_OFFSET_MS:g} to {WIDEST_OFFSET_MS:g} ms, not {offset_ms}"
+        )
     loaded = opened(model, threads)
     speaking_of(loaded)  # a model that cannot tell is refused before the file is decoded
     measured = measure(path, loaded, audio_track=audio_track, detector=detector, hook=hook, threads=threads)

@@ -374,7 +374,7 @@ class FaceSpeech:
     number : of the track, as in reports
     time_s : (T,) true times of the frames, s
     boxes : (T, 4) float32 x0 y0 x1 y1 of the face, px of the upright picture
-    distance : (T,) float32 between these lips and the sound at the file's offset; NaN where there is no sound
+    distance : (T,) float32 between these lips and the sound within one frame of the file's offset; NaN without sound
     score : (T,) float32, 0 to 1: how likely it is that this face speaks here
     speaking : (T,) bool, what was decided
     """

