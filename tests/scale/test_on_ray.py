@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -107,9 +108,11 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": STORE_BYTES}
-    head = {**node, "include_dashboard": False, "_system_config": SOON}
-    with pytest.MonkeyPatch.context() as patch:
+    # a folder with a short path: the sockets in it have to keep within the limit of Unix
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="cb-", dir="/tmp") as folder:
+        head = {**node, "include_dashboard": False, "_system_config": SOON}
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_TMPDIR", folder)
         both = Cluster(initialize_head=True, head_node_args=head)
         try:
             both.second = both.add_node(**node)
