@@ -335,6 +335,19 @@ def test_several_files_write_into_folders(
     assert "a.mp4 would be written twice" in capsys.readouterr().err
 
 
+def test_crops_of_two_files_never_share_a_name(
+    asked: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names of crops are made safe and cut short: files that become alike would replace each other's."""
+    for one, other in (("a b.mp4", "a_b.mp4"), (f"{'x' * 130}1.mp4", f"{'x' * 130}2.mp4"), ("t.mp4", "t.mkv")):
+        files = [tmp_path / one, tmp_path / other]
+        for file in files:
+            file.write_bytes(b"x")
+        assert main(["speakers", *map(str, files), "--crops", str(tmp_path / "crops"), "--overwrite"]) == 2
+        assert "would be written twice" in capsys.readouterr().err
+    assert asked == []
+
+
 def test_quiet_prints_nothing_and_json_only_json(
     asked: list[dict[str, Any]], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

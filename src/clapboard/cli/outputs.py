@@ -1,7 +1,7 @@
 """What a command writes beside its answer: one file for one video, a file each in a folder for several."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +17,14 @@ class Output:
     option : by which it is asked for
     out : what was given there: a file, or a folder
     endings : that a file of this kind may have; the first is appended to the names of videos. Empty where everything
-        goes into one folder, under names that begin as those of the videos do
+        goes into one folder, under names that begin with what ``stem`` makes of a video
+    stem : gives that; the name of the video without its ending
     """
 
     option: str
     out: Path
     endings: tuple[str, ...] = ()
+    stem: Callable[[Path], str] = lambda path: path.stem
 
     def targets(self, files: Sequence[Path]) -> list[Path]:
         """Return what is written for each file; a folder that is asked for is made.
@@ -33,7 +35,7 @@ class Output:
         MediaError : the folder cannot be made
         """
         if not self.endings:
-            self._require_apart([path.stem for path in files])
+            self._require_apart([self.stem(path) for path in files])
             if self.out.exists() and not self.out.is_dir():
                 raise UsageError(f"{self.out}: is a file; give a folder to {self.option}")
             return [self.out] * len(files)

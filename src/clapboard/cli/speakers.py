@@ -131,7 +131,7 @@ def speakers(
         overwrite=overwrite,
     )
     given = {"--rttm": rttm, "--ava": ava, "--overlay": overlay, "--crops": crops}
-    outputs = [Output(option, out, _ENDINGS.get(option, ())) for option, out in given.items() if out is not None]
+    outputs = [_output(option, out) for option, out in given.items() if out is not None]
     _require_sense(asked, ava_as, given)
     worst, progress = EXIT_IN_SYNC, of_files(files, wanted=not quiet)
     for path, targets in zip(files, targets_of(outputs, files), strict=True):
@@ -149,6 +149,15 @@ def speakers(
                     complain(line)
         worst = max(worst, code)
     return worst
+
+
+def _output(option: str, out: Path) -> Output:
+    """Return what is asked for by one option."""
+    if option != "--crops":
+        return Output(option, out, _ENDINGS[option])
+    from clapboard.footage import crop_stem
+
+    return Output(option, out, stem=crop_stem)
 
 
 def _require_sense(asked: _Asked, ava_as: str, given: Mapping[str, Path | None]) -> None:

@@ -92,9 +92,13 @@ def stretches(turns: Iterable[Turn], faces: Iterable[FaceSpeech]) -> list[Stretc
 
 def crop_name(source: Path, stretch: Stretch) -> str:
     """``talk.face-0.00012.40-00015.00.mp4``: a name that any file system and shell takes, in the order of time."""
+    return f"{crop_stem(source)}.face-{stretch.face}.{stretch.start_s:08.2f}-{stretch.end_s:08.2f}.mp4"
+
+
+def crop_stem(source: Path) -> str:
+    """What the names of all crops of a file begin with; that of different files may be the same."""
     stem = re.sub(r"[^\w.-]", "_", source.stem).lstrip("-.") or "clip"
-    stem = stem.encode()[:LONGEST_STEM].decode(errors="ignore")
-    return f"{stem}.face-{stretch.face}.{stretch.start_s:08.2f}-{stretch.end_s:08.2f}.mp4"
+    return stem.encode()[:LONGEST_STEM].decode(errors="ignore")
 
 
 def write_crops(
