@@ -12,8 +12,8 @@ that people publish (LSE-D, LSE-C) and files that their scripts read, so it keep
 - Every window counts, in silence too.
 
 Two things are not as there. Times are those of the file: where its sound begins elsewhere than its picture, or frames
-come unevenly, the published pipeline errs, see `begin_s`. And windows in a hole of the file's sound are zeros, where
-its decoder fills the hole with silence.
+come unevenly, the published pipeline errs, see `clapboard.timebase.begin_s`. And windows in a hole of the file's sound
+are zeros, where its decoder fills the hole with silence.
 
 References
 ----------
@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from clapboard.models.session import SyncModel
 from clapboard.pipeline import CHUNK_S, Measured, sound_between
-from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, ROWS_PER_FRAME, SAMPLE_RATE_HZ
-from clapboard.values import F32, F64
+from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, ROWS_PER_FRAME, SAMPLE_RATE_HZ, begin_s
+from clapboard.values import F32
 
 SHIFT_FRAMES = 15
 """How far is searched, to either side, frames of 40 ms."""
@@ -38,17 +38,6 @@ EPSILON = 1e-6
 """Added to every difference before it is squared, as torch's ``pairwise_distance`` does."""
 BLOCK_WINDOWS = 2048
 """Windows that are compared at once."""
-
-
-def begin_s(time_s: F64) -> float:
-    """When a track begins, s, if its frames were exactly 40 ms apart.
-
-    A steady 25 Hz is fitted to the true times of its frames (T,), T at least 1: the mean of what they are late, without
-    those of stills, which are out by more than a frame. The sound of a track begins here.
-    """
-    late_s = time_s - np.arange(len(time_s)) / PICTURE_HZ
-    usual = np.abs(late_s - np.median(late_s)) <= 1 / PICTURE_HZ + 1e-6
-    return float(late_s[usual].mean())
 
 
 def published_distances(measured: Measured, model: SyncModel) -> dict[int, F32]:

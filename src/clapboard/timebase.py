@@ -47,6 +47,17 @@ def grid_index(time_s: float, rate_hz: int = PICTURE_HZ) -> int:
     return int(np.floor(time_s * rate_hz + 0.5))
 
 
+def begin_s(time_s: NDArray[np.float64]) -> float:
+    """When a track on the picture grid begins, s, if its frames were exactly 40 ms apart.
+
+    A steady 25 Hz is fitted to the true times of its frames (T,), T at least 1: the mean of what they are late, without
+    those of stills, which are out by more than a frame. The sound of a track begins here.
+    """
+    late_s = time_s - np.arange(len(time_s)) / PICTURE_HZ
+    usual = np.abs(late_s - np.median(late_s)) <= 1 / PICTURE_HZ + 1e-6
+    return float(late_s[usual].mean())
+
+
 def row_positions(time_s: NDArray[Any], first_row_s: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Nearest feature row of each time, and what the rounding left over.
 

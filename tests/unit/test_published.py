@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from clapboard.metrics.lse import published
 from clapboard.models.session import SyncModel, load_model
 from clapboard.pipeline import Measured
-from clapboard.published import begin_s, published_distances
+from clapboard.published import published_distances
 from clapboard.sound.rows import Rows
+from clapboard.timebase import begin_s
 from clapboard.values import Audio, Embeddings, Shot, Track
 from tiny_models import write_tiny
 

@@ -16,10 +16,10 @@ from clapboard.errors import MediaError, UsageError
 from clapboard.files import candidate_beside, put_in_place, require_writable
 from clapboard.footage.source import HALF_PERIOD_S, measured_clip, named
 from clapboard.media.film import Film
-from clapboard.media.grid import on_grid
+from clapboard.media.grid import TIE_S, on_grid
 from clapboard.media.read import read
 from clapboard.media.source import require_file
-from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ, grid_index
+from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ, begin_s, grid_index
 from clapboard.values import F64, Audio, Clip, FaceSpeech, Frame, Hook, Speakers, Turn
 from clapboard.vision.crop import cut_patch, sample_crops, shrink_factor
 from clapboard.vision.views import outside, poses, view_of
@@ -42,21 +42,26 @@ MAX_SKEW_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What becomes one crop: points ``first`` to ``end`` (exclusive) of the 25 Hz grid of one face."""
+    """What becomes one crop: points ``first`` to ``end`` (exclusive) of the 25 Hz grid of one face.
+
+    ``late_s`` is how far its frames lie behind these points on average, s, within half a period: a picture may begin
+    anywhere between two points.
+    """
 
     face: int
     first: int
     end: int
+    late_s: float = 0.0
 
     @property
     def start_s(self) -> float:
         """Its start on the clock of the source, s."""
-        return self.first / PICTURE_HZ
+        return self.first / PICTURE_HZ + self.late_s
 
     @property
     def end_s(self) -> float:
         """Its end, s."""
-        return self.end / PICTURE_HZ
+        return self.end / PICTURE_HZ + self.late_s
 
 
 def stretches(turns: Iterable[Turn], faces: Iterable[FaceSpeech]) -> list[Stretch]:
@@ -82,11 +87,14 @@ def stretches(turns: Iterable[Turn], faces: Iterable[FaceSpeech]) -> list[Stretc
             mine.append((turn.start_s, turn.end_s))
     found = []
     for face, parts in joined.items():
-        low, high = grid_index(float(tracks[face][0])), grid_index(float(tracks[face][-1])) + 1
+        begin = round(begin_s(tracks[face]), 6)
+        # of two frames that are equally near to a point the grid takes the later one
+        low = math.ceil((begin - HALF_PERIOD_S - TIE_S) * PICTURE_HZ)
+        high, late_s = low + len(tracks[face]), begin - low / PICTURE_HZ
         for start_s, stop_s in parts:
-            first, end = max(grid_index(start_s), low), min(grid_index(stop_s), high)
+            first, end = max(grid_index(start_s - late_s), low), min(grid_index(stop_s - late_s), high)
             if end - first >= SHORTEST_S * PICTURE_HZ:
-                found.append(Stretch(face, first, end))
+                found.append(Stretch(face, first, end, late_s))
     return sorted(found, key=lambda stretch: (stretch.first, stretch.face))
 
 
@@ -285,7 +293,7 @@ class _Cutter:
 
     def _wake(self, time_s: float) -> None:
         """Begin with the crops that reach back to a time."""
-        while self._coming and self._coming[-1].from_s <= time_s + HALF_PERIOD_S:
+        while self._coming and self._coming[-1].from_s <= time_s + 1 / PICTURE_HZ:
             self._live.append(self._coming.pop())
 
     def _done(self) -> Iterator[_Crop]:

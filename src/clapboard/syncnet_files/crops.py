@@ -16,9 +16,8 @@ from clapboard.errors import MediaError
 from clapboard.media.film import Film
 from clapboard.media.grid import on_grid
 from clapboard.media.read import read
-from clapboard.published import begin_s
 from clapboard.syncnet_files.tables import VIEW, Grid
-from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ
+from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ, begin_s
 from clapboard.values import Audio, Clip, Frame, Hook, Track
 from clapboard.vision.crop import cut_patch, sample_crops, shrink_factor
 from clapboard.vision.views import outside, poses, reach

@@ -23,11 +23,11 @@ from clapboard.metrics.lse import published
 from clapboard.models import DEFAULT_MODEL
 from clapboard.models.session import SyncModel
 from clapboard.pipeline import measure, opened, report_on
-from clapboard.published import begin_s, published_distances
+from clapboard.published import published_distances
 from clapboard.report.wording import sentence
 from clapboard.syncnet_files.crops import name_of, write_crops
 from clapboard.syncnet_files.tables import Grid, Row, faces, offsets, pickled, scenes, track_of
-from clapboard.timebase import FRAME_MS
+from clapboard.timebase import FRAME_MS, begin_s
 from clapboard.values import F32, Hook, Report, Track
 from clapboard.verdict import DEFAULT_PROFILE, parse_profile
 from clapboard.vision.detect import Detector
