@@ -114,3 +114,23 @@ def test_a_turn_ends_a_frame_after_its_last_one_and_flickers_are_none() -> None:
     assert len(turns) == 1
     assert (turns[0].start_s, turns[0].end_s, turns[0].face) == (pytest.approx(10.2), pytest.approx(10.6), 3)
     assert turns[0].score == pytest.approx(np.linspace(0, 1, 30)[5:15].mean())
+
+
+@pytest.mark.parametrize("rate", [5, 10, 12.5, 15, 24000 / 1001, 30000 / 1001, 60])
+def test_turns_that_follow_each_other_meet(rate: float) -> None:
+    """Whatever the frame rate: where one face stops and another begins there is neither a gap nor an overlap."""
+    grid_s = np.arange(100) / 25
+    frames_s = np.arange(400) / rate
+    time_s = frames_s[np.abs(grid_s[:, None] - frames_s).argmin(axis=1)]
+    for change in range(40, 60):
+        first = np.arange(100) < change
+        (before,), (after,) = (turns_of(0, where, np.ones(100), time_s) for where in (first, ~first))
+        assert before.end_s == after.start_s
+
+
+def test_a_turn_within_one_long_still_has_a_length() -> None:
+    """One frame a second: all of a turn may have the time of one frame."""
+    where = np.zeros(25, bool)
+    where[10:18] = True
+    (turn,) = turns_of(0, where, np.ones(25), np.full(25, 3.0))
+    assert (turn.start_s, turn.end_s) == (3.0, pytest.approx(3.04))

@@ -27,10 +27,14 @@ def turns_of(face: int | None, where: NDArray[np.bool_], score: F32 | F64, time_
 
     Returns
     -------
-    From the time of the first frame of each run to one frame's length after the last one's
+    From the time of the first frame of each run to that of the next one behind it, so that turns of two faces meet;
+    where there is none, or all of a run is one still, to 40 ms after the last one's
     """
-    return [
-        Turn(float(time_s[start]), float(time_s[stop - 1]) + 1 / PICTURE_HZ, face, float(np.mean(score[start:stop])))
-        for start, stop in runs(where)
-        if (stop - start) / PICTURE_HZ >= LEAST_S
-    ]
+    found = []
+    for start, stop in runs(where):
+        if (stop - start) / PICTURE_HZ >= LEAST_S:
+            end_s = float(time_s[stop]) if stop < len(time_s) else -np.inf
+            if end_s <= time_s[start]:
+                end_s = float(time_s[stop - 1]) + 1 / PICTURE_HZ
+            found.append(Turn(float(time_s[start]), end_s, face, float(np.mean(score[start:stop]))))
+    return found
