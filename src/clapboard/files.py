@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from clapboard.errors import MediaError, UsageError
 
@@ -38,6 +39,24 @@ def require_writable(target: Path, source: Path, overwrite: bool, option: str = 
             raise MediaError(f"{target}: the folder {target.parent} cannot be written to; give another {option}")
     except OSError as error:
         raise MediaError(f"{target}: cannot be written ({error.strerror}); give another {option}") from error
+
+
+def lock(file: IO[bytes]) -> bool:
+    """Keep other runs from an open file until it is closed; whether nobody else had it.
+
+    Where there are no locks, as on Windows and some network disks, nobody is kept away.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextlib.contextmanager

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from clapboard.batch import run as module
-from clapboard.batch.clips import ClipAt
+from clapboard.batch.clips import ClipAt, find_clips, shard_of
 from clapboard.batch.run import OF_CLIP, TRACK_KEYS, filter_clips
+from clapboard.batch.scorer import Scorer
 from clapboard.cli import main
 from clapboard.testing import make_clip
 
@@ -254,6 +255,8 @@ BAD_COMMANDS = {
     "tar without preset": (["{clips}", "-o", "{out}", "--tar-out", "{out}.d"], "name one with --preset", 2),
     "no model": (["{clips}", "-o", "{out}", "--model", "nowhere.json"], "nowhere.json", 5),
     "no time": (["{clips}", "-o", "{out}", "--timeout-s", "0"], "positive", 2),
+    "no size": (["{clips}", "-o", "{out}", "--tar-mb", "inf"], "--tar-mb", 2),
+    "no number": (["{clips}", "-o", "{out}", "--tar-mb", "nan"], "--tar-mb", 2),
 }
 
 
@@ -314,3 +317,50 @@ def test_other_options_do_not_go_on(made: dict[str, Path], tmp_path: Path, capsy
     assert "begun with preset strict, not relaxed; give the same" in capsys.readouterr().err
     assert main([*command, "--preset", "relaxed", "--overwrite"]) == 0
     assert len(rows_in(tmp_path / "out.jsonl")) == 1
+
+
+def test_tar_files_that_are_read_are_not_written(
+    made: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects inputs: a second sieve over the tar files of a first one cannot replace them, by --overwrite either."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    with tarfile.open(kept / "clips-000000.tar", "w") as tar:
+        tar.add(made["sync"], "a.mp4")
+    (tmp_path / "link").symlink_to(kept)
+    before = (kept / "clips-000000.tar").read_bytes()
+    for given in (kept / "clips-000000.tar", tmp_path / "link" / "clips-000000.tar"):
+        command = ["filter", str(given), "-o", str(tmp_path / "out.jsonl"), "--preset", "strict", "--overwrite"]
+        assert main([*command, "--tar-out", str(kept)]) == 2
+        assert "holds tar files that are read" in capsys.readouterr().err
+    assert (kept / "clips-000000.tar").read_bytes() == before
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_samples_of_all_shards_bear_different_names(made: dict[str, Path], tmp_path: Path) -> None:
+    """Protects who unpacks the tar files of all parts into one folder: a.mp4 and a.mkv are two samples in each."""
+    (tmp_path / "clips").mkdir()
+    for name in ("a.mp4", "a.mkv"):
+        shutil.copy(made["sync"], tmp_path / "clips" / name)
+    assert shard_of("a.mp4", 8) != shard_of("a.mkv", 8)
+    for part in {shard_of("a.mp4", 8), shard_of("a.mkv", 8)}:
+        options: dict[str, Any] = {"preset": "relaxed", "processes": 1, "tar_out": tmp_path / "kept"}
+        filter_clips([tmp_path / "clips"], tmp_path / f"{part}.jsonl", shard=f"{part}/8", **options)
+    names = []
+    for path in (tmp_path / "kept").iterdir():
+        with tarfile.open(path) as tar:
+            names += tar.getnames()
+    assert len(names) == len(set(names)) == 4
+
+
+def test_members_beyond_the_limit_are_not_read(
+    made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects the memory: that a member is too large is known before a byte of it is read."""
+    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+        tar.add(made["sync"], "a.mp4")
+    (clip,) = find_clips([tmp_path / "in.tar"])
+    monkeypatch.setattr(module, "MAX_BYTES", clip.size_bytes - 1)
+    monkeypatch.setattr(ClipAt, "read", lambda self: pytest.fail("it was read"))
+    row = module._Task(Scorer())(clip)
+    assert (row["status"], row["reasons"][0].startswith(f"holds {clip.size_bytes} bytes, at most")) == ("error", True)

@@ -1,6 +1,8 @@
 """The file of rows: whole clips only, whatever tore it, and only with the settings it was begun with."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,7 @@ def test_zeros_at_the_end_are_a_torn_line(tmp_path: Path) -> None:
     [
         ({"preset": None}, "begun with preset strict, not none"),
         ({"inputs": ["clips", "more"]}, "begun with inputs clips, not clips more"),
+        ({"inputs": [f"{n}.mp4" for n in range(5000)]}, "not 0.mp4 1.mp4 2.mp4 and 4997 more; give the same"),
         ({"format": 0}, "begun with format 1, not 0"),
     ],
 )
@@ -141,3 +144,15 @@ def test_not_a_number_is_no_json(tmp_path: Path) -> None:
     with RowFile(tmp_path / "out.jsonl", SETTINGS) as file, pytest.raises(ValueError, match="JSON"):
         file.append([{"id": "a", "faces": 0, "offset_ms": float("nan")}])
     assert (tmp_path / "out.jsonl").read_bytes() == b""
+
+
+def test_a_disk_that_cannot_keep_rows_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from a defect being told where a disk is gone: also when it is seen only at the end."""
+
+    def gone(number: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    file = RowFile(tmp_path / "out.jsonl", SETTINGS)
+    monkeypatch.setattr(os, "fsync", gone)
+    with pytest.raises(MediaError, match="Input/output error"), file:
+        file.append(CLIPS[0])

@@ -1,6 +1,7 @@
 """Kept clips packed into tar files: whole or not at all, each once, and named so that WebDataset reads them."""
 
 import json
+import os
 import re
 import tarfile
 from collections.abc import Callable, Sequence
@@ -107,8 +108,9 @@ def test_only_whole_ones_have_a_name(tmp_path: Path, clips: list[ClipAt]) -> Non
     )
     for clip in clips[:3]:
         packer.add(clip, [])
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".clips.part", "clips-000000.tar"]
-    assert settled == [[".clips.part"]]
+    lock = [".clips.lock"] * (os.name == "posix")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [*lock, ".clips.part", "clips-000000.tar"]
+    assert settled == [[*lock, ".clips.part"]]
     packer.abandon()
     again = shards(tmp_path / "out", clips)
     assert again.packed == {clip.id for clip in clips[:2]}
@@ -123,10 +125,12 @@ def test_a_killed_run_left_a_part(tmp_path: Path, clips: list[ClipAt]) -> None:
     """Protects the next run from what lies there: it is written over."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".clips.part").write_bytes(b"x" * 100_000)
+    (tmp_path / "out" / ".clips.lock").write_bytes(b"")
     packer = shards(tmp_path / "out", clips)
     packer.add(clips[0], [])
     packer.close()
     assert list(unpacked(tmp_path / "out")) == ["a.mp4", "a.json"]
+    assert len(list((tmp_path / "out").iterdir())) == 1 + (os.name != "posix")
 
 
 def test_a_clip_that_is_gone_leaves_no_trace(tmp_path: Path, clips: list[ClipAt]) -> None:
@@ -152,10 +156,11 @@ def test_other_tar_files_are_refused_or_removed(tmp_path: Path, clips: list[Clip
     again.require_within({clips[0].id, "another"})
     with pytest.raises(UsageError, match=r"hold clips that the rows do not keep, such as a\.mp4"):
         again.require_within({"another"})
+    again.abandon()
     (tmp_path / "out" / "clips-000007.tar").write_bytes(b"no tar file" * 100)
     with pytest.raises(MediaError, match="is no tar file of kept clips"):
         shards(tmp_path / "out", clips)
-    shards(tmp_path / "out", clips, overwrite=True)
+    shards(tmp_path / "out", clips, overwrite=True).abandon()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["clips-old.tar"]
 
 
@@ -190,3 +195,26 @@ def test_each_clip_is_a_sample_of_its_own(ids: list[str]) -> None:
         assert not id_.endswith(".mp4") or match[2] == "mp4"
         assert not names[id_].startswith("/")
         assert ".." not in names[id_].split("/")
+
+
+def test_two_runs_do_not_pack_into_one_folder(tmp_path: Path, clips: list[ClipAt]) -> None:
+    """Protects tar files from two runs at once, which would write into one another's; others may pack beside it."""
+    pytest.importorskip("fcntl")
+    first = shards(tmp_path / "out", clips)
+    with pytest.raises(UsageError, match="another run packs into it"):
+        shards(tmp_path / "out", clips, overwrite=True)
+    other = TarShards(
+        tmp_path / "out",
+        "clips-1of2",
+        names_for([clip.id for clip in clips]),
+        bool,
+        max_clips=2,
+        max_bytes=10**6,
+        overwrite=False,
+    )
+    for packer in (first, other):
+        assert packer.add(clips[0], []) == ""
+        packer.close()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clips-000000.tar", "clips-1of2-000000.tar"]
+    shards(tmp_path / "out", clips).abandon()
+    assert not list((tmp_path / "out").glob(".*"))

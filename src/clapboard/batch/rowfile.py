@@ -15,11 +15,13 @@ from types import TracebackType
 from typing import Any
 
 from clapboard.errors import MediaError, UsageError
-from clapboard.files import candidate_beside
+from clapboard.files import candidate_beside, lock
 
 SYNC_EVERY_S = 5.0
 """How much work a power cut can cost (s)."""
 FORMAT = 1
+SHOWN = 3
+"""So many inputs are named where they are not the same."""
 INFORMATION = ("version",)
 """Settings that are noted, but may differ."""
 
@@ -52,7 +54,8 @@ class RowFile:
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            self._lock()
+            if not lock(self._file):
+                raise UsageError(f"{path}: another run writes to it; wait for it, or give another -o")
             if overwrite:
                 self._file.truncate(0)
             if os.fstat(self._file.fileno()).st_size == 0:
@@ -112,28 +115,23 @@ class RowFile:
         try:
             while data:
                 data = data[self._file.write(data) or 0 :]
-            if time.monotonic() - self._synced_s > SYNC_EVERY_S:
-                self.sync()
         except OSError as error:
             raise self._unwritable(error) from error
+        if time.monotonic() - self._synced_s > SYNC_EVERY_S:
+            self.sync()
 
     def sync(self) -> None:
-        """Have the disk keep all rows so far."""
-        os.fsync(self._file.fileno())
-        self._synced_s = time.monotonic()
+        """Have the disk keep all rows so far.
 
-    def _lock(self) -> None:
-        """Keep other runs from the file for as long as it is open."""
+        Raises
+        ------
+        MediaError : it cannot
+        """
         try:
-            import fcntl
-        except ImportError:  # Windows: two runs at once are the user's own fault there
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"{self.path}: another run writes to it; wait for it, or give another -o") from None
-        except OSError:  # a file system without locks
-            return
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._synced_s = time.monotonic()
 
     def _note_settings(self) -> None:
         """Write down what the rows depend on."""
@@ -189,5 +187,6 @@ def _row_of(line: bytes) -> dict[str, Any] | None:
 def _shown(value: Any) -> str:
     """A setting in words."""
     if isinstance(value, list):
-        return " ".join(map(str, value))
+        more = f" and {len(value) - SHOWN} more" if len(value) > SHOWN else ""
+        return " ".join(map(str, value[:SHOWN])) + more
     return "none" if value is None else str(value)

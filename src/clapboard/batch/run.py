@@ -11,7 +11,7 @@ from clapboard import __version__
 from clapboard.batch import cluster, on_ray
 from clapboard.batch.clips import TAR, ClipAt, find_clips, parse_shard, shard_of
 from clapboard.batch.rowfile import RowFile
-from clapboard.batch.scorer import Scorer
+from clapboard.batch.scorer import MAX_BYTES, Scorer, too_large
 from clapboard.batch.tally import Tally
 from clapboard.batch.tarout import TarShards, names_for
 from clapboard.dataset.pool import Died, work
@@ -60,6 +60,8 @@ class _Task:
             return self._scorer.failed(clip.problem)
         if clip.begin is None:
             return self._scorer.row(clip.path)
+        if clip.size_bytes > MAX_BYTES:
+            return self._scorer.failed(too_large(clip.size_bytes))
         try:
             data = clip.read()
         except (ClapboardError, MemoryError) as error:
@@ -122,7 +124,10 @@ def filter_clips(
         cluster.require(ray)
     scorer = Scorer(model, preset=preset, max_offset_ms=max_offset_ms, audio_track=audio_track, timeout_s=timeout_s)
     loaded = scorer.load()
-    clips = [clip for clip in find_clips(inputs) if part is None or shard_of(clip.id, part[1]) == part[0]]
+    found = find_clips(inputs)
+    clips = [clip for clip in found if part is None or shard_of(clip.id, part[1]) == part[0]]
+    if tar_out is not None:
+        _require_not_read(Path(tar_out), found)
     settings = {
         "version": __version__,
         "inputs": [str(each) for each in inputs],
@@ -138,7 +143,7 @@ def filter_clips(
         packer = None
         if tar_out is not None:
             prefix = "clips" if part is None else f"clips-{part[0]}of{part[1]}"
-            names = names_for([clip.id for clip in clips])
+            names = names_for([clip.id for clip in found])  # of all parts: their tar files may be unpacked together
             limits = {"max_clips": tar_clips, "max_bytes": tar_bytes}
             packer = TarShards(Path(tar_out), prefix, names, rows.sync, **limits, overwrite=overwrite)
         run = _Run(rows, packer, {clip.id: clip for clip in clips})
@@ -186,19 +191,20 @@ class _Run:
 
     def take_up(self) -> None:
         """Go through what an earlier run has written, and pack what it had no time to."""
-        kept, late = set[str](), list[list[dict[str, Any]]]()
+        kept = set[str]()
         for rows in self._rows.earlier():
             id_ = rows[0]["id"]
             self._done.add(id_)
             self.tally.add(rows)
             if rows[0]["clip_keep"]:
                 kept.add(id_)
-                if self._packer is not None and id_ not in self._packer.packed:
-                    late.append(rows)
-        if self._packer is not None:
-            self._packer.require_within(kept)
-            for rows in late:
-                self._pack(rows)
+        if self._packer is None:
+            return
+        self._packer.require_within(kept)
+        if kept - self._packer.packed:
+            for rows in self._rows.earlier():  # read again: those of a million clips would fill the memory
+                if rows[0]["clip_keep"] and rows[0]["id"] not in self._packer.packed:
+                    self._pack(rows)
 
     def work_off(self, scorer: Scorer, spread: "Spread", hook: Hook | None) -> None:
         """Measure what is not measured yet."""
@@ -276,3 +282,16 @@ def _require_no_input(out: Path, inputs: Sequence[str | Path], tar_out: Path | N
                     f"{tar_out}: lies in {folder}, where the next run would take its tar files for clips; "
                     "give another --tar-out"
                 )
+
+
+def _require_not_read(tar_out: Path, clips: Sequence[ClipAt]) -> None:
+    """Refuse to pack into a folder whose tar files are inputs, by whatever way they are named: a run may replace them.
+
+    Raises
+    ------
+    UsageError : as said
+    """
+    folder = tar_out.resolve()
+    for path in {clip.path for clip in clips if clip.begin is not None or clip.path.suffix.lower() == TAR}:
+        if path.resolve().parent == folder:
+            raise UsageError(f"{tar_out}: holds tar files that are read, such as {path}; give another --tar-out")

@@ -233,5 +233,10 @@ def _plain_bytes(data: Any) -> bytes:
     except TypeError:
         raise UsageError(f"the row holds no bytes but {type(data).__name__}") from None
     if len(plain) > MAX_BYTES:
-        raise UsageError(f"holds {len(plain)} bytes, at most {MAX_BYTES} are taken from memory; give its path")
+        raise UsageError(too_large(len(plain)))
     return plain
+
+
+def too_large(size_bytes: int) -> str:
+    """What is said of a clip that is too large to be taken from memory."""
+    return f"holds {size_bytes} bytes, at most {MAX_BYTES} are taken from memory; give its path"

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from clapboard.batch.clips import ClipAt, shard_of
 from clapboard.errors import MediaError, UsageError
+from clapboard.files import lock
 
 BLOCK = 512
 """Tar files are made of blocks of so many bytes."""
@@ -37,6 +38,7 @@ class TarShards:
 
     Raises
     ------
+    UsageError : another run packs into it
     MediaError : the folder cannot be written to, or a tar file in it cannot be read
     """
 
@@ -54,11 +56,16 @@ class TarShards:
         self.folder, self._prefix, self._names, self._settle = folder, prefix, names, settle
         self._max_clips, self._max_bytes = max_clips, max_bytes
         self._part: IO[bytes] | None = None
+        self._held: IO[bytes] | None = None
         self._clips = 0
         self.packed: set[str] = set()
         self._number = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._hold()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
             for path in sorted(folder.iterdir()):
                 match = re.fullmatch(rf"{re.escape(prefix)}-([0-9]{{6,}})\.tar", path.name)
                 if match is None:
@@ -69,7 +76,11 @@ class TarShards:
                 self.packed |= _ids_in(path)
                 self._number = max(self._number, int(match[1]) + 1)
         except OSError as error:
+            self.abandon()
             raise self._unwritable(error) from error
+        except BaseException:
+            self.abandon()
+            raise
 
     def require_within(self, kept: Iterable[str]) -> None:
         """Refuse tar files that hold anything but clips that the rows keep.
@@ -99,7 +110,7 @@ class TarShards:
         said = json.dumps({"id": clip.id, "rows": list(rows)}, allow_nan=False).encode() + b"\n"
         need = clip.size_bytes + len(said) + 4 * BLOCK
         if self._part is not None and (self._clips >= self._max_clips or self._part.tell() + need > self._max_bytes):
-            self.close()
+            self._finish()
         name = self._names[clip.id]
         try:
             part = self._part = self._part or self._part_path().open("wb")
@@ -116,12 +127,27 @@ class TarShards:
         return ""
 
     def close(self) -> None:
-        """Finish the tar file that was begun, if it holds anything.
+        """Finish the tar file that was begun, if it holds anything; nothing is packed after that.
 
         Raises
         ------
         MediaError : it cannot be written
         """
+        try:
+            self._finish()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Leave away what is not finished, and let others pack."""
+        self._leave()
+        if self._held is not None:
+            self._lock_path().unlink(missing_ok=True)  # before it is let go of: then it may be somebody else's
+            self._held.close()
+            self._held = None
+
+    def _finish(self) -> None:
+        """Give the tar file that was begun its name, if it holds anything."""
         if self._part is None:
             return
         path = self._part_path()
@@ -138,14 +164,30 @@ class TarShards:
         except OSError as error:
             raise self._unwritable(error) from error
         finally:
-            self.abandon()
+            self._leave()
 
-    def abandon(self) -> None:
+    def _leave(self) -> None:
         """Leave away what is not finished."""
         if self._part is not None:
             self._part.close()
             self._part_path().unlink(missing_ok=True)
         self._part, self._clips = None, 0
+
+    def _hold(self) -> None:
+        """Keep other runs from these tar files: both would write to the same part."""
+        if os.name != "posix":  # where a file that is open cannot be removed, nor be locked
+            return
+        path = self._lock_path()
+        held = path.open("ab")
+        # Who has finished removes the file: what we have open may be one that nobody else will find.
+        if not lock(held) or not path.exists() or not os.path.samestat(path.stat(), os.fstat(held.fileno())):
+            held.close()
+            raise UsageError(f"{self.folder}: another run packs into it; wait for it, or give another --tar-out")
+        self._held = held
+
+    def _lock_path(self) -> Path:
+        """The file that says that a run is at work."""
+        return self.folder / f".{self._prefix}.lock"
 
     def _part_path(self) -> Path:
         """The file that is written to; one that a killed run has left is written over."""

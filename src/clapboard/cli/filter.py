@@ -1,5 +1,6 @@
 """``clapboard filter``: measure many clips, decide which to keep by a preset, one row a clip and face."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -19,7 +20,7 @@ from clapboard.cli.common import (
 )
 from clapboard.cli.process import Stopped
 from clapboard.cli.progress import Progress
-from clapboard.errors import EXIT_MEDIA
+from clapboard.errors import EXIT_MEDIA, UsageError
 from clapboard.models import DEFAULT_MODEL
 from clapboard.report.printable import shown
 
@@ -90,6 +91,8 @@ def filter_(
     """
     from clapboard.batch.run import filter_clips
 
+    if not math.isfinite(tar_mb):
+        raise UsageError(f"--tar-mb {tar_mb}: give a number of megabytes")
     try:
         with Progress(wanted=not quiet).piece("filter") as hook:
             done = filter_clips(
