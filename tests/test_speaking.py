@@ -1,12 +1,15 @@
 """Who speaks, from files: scenes rendered in code, in which that is known exactly."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import clapboard
-from clapboard.errors import ModelError, NoAudioError, UsageError
-from clapboard.speaking import compare, decide, who_speaks
+from clapboard.errors import MediaError, ModelError, NoAudioError, UsageError
+from clapboard.pipeline import measure, opened
+from clapboard.speaking import METHODS, Face, Method, compare, compare_measured, decide, who_speaks
 from clapboard.testing import SceneTruth, render_scene
 from clapboard.values import Speakers
 from tiny_models import SURE, write_tiny
@@ -80,6 +83,54 @@ def test_at_a_wrong_offset_nobody_in_view_has_the_voice(panel: SceneTruth) -> No
     spoken_s = sum(turn.end_s - turn.start_s for turn in found.turns)
     away_s = sum(turn.end_s - turn.start_s for turn in found.turns if turn.face is None)
     assert away_s > 0.8 * spoken_s
+
+
+def test_sound_and_picture_days_apart_are_refused(panel: SceneTruth) -> None:
+    """Protects memory: a recorder that stamps only the sound by the calendar claims a grid of years."""
+    assert panel.path is not None
+    model = opened("clapboard-s")
+    measured = measure(panel.path, model)
+    far = replace(measured.speech, first_s=1.7e9)
+    with pytest.raises(MediaError, match="lie days apart; remux it first"):
+        compare_measured("x.mkv", replace(measured, speech=far, features=far), model)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_many_faces_of_one_long_take_need_few_rows(
+    panel: SceneTruth, monkeypatch: pytest.MonkeyPatch, method: Method
+) -> None:
+    """Protects memory, hundreds of faces times hours: sharing rows changes no decision, score or turn."""
+    assert panel.path is not None
+    compared, rng = compare(panel.path), np.random.default_rng(3)
+    pieces = list[Face]()
+    for number in range(60):  # pieces of one track as if each was another face; each overlaps with some others
+        face, first = compared.faces[number % 2], int(rng.integers(0, 100))
+        cut = slice(first, first + int(rng.integers(55, 90)))
+        track = replace(
+            face.track,
+            number=number,
+            time_s=face.track.time_s[: cut.stop - first] + 2.0 * number,
+            boxes=face.track.boxes[cut],
+            landmarks=face.track.landmarks[cut],
+            interpolated=face.track.interpolated[cut],
+            scores=None,
+        )
+        pieces.append(Face(track, face.first + 50 * number, face.distance[cut], face.contrast[cut]))
+    whole = replace(compared, faces=tuple(pieces), active=np.tile(compared.active, 20))
+    shared = decide(whole, method=method, window_frames=30)
+    most = list[int]()
+
+    def one_each(group: list[Face], apart_frames: int) -> list[int]:
+        most.append(len(group))
+        return list(range(len(group)))
+
+    monkeypatch.setattr("clapboard.speaking._rows", one_each)
+    alone = decide(whole, method=method, window_frames=30)
+    assert most == [60]
+    assert shared.turns == alone.turns
+    for one, other in zip(shared.faces, alone.faces, strict=True):
+        np.testing.assert_allclose(one.score, other.score, atol=1e-6)
+        np.testing.assert_array_equal(one.speaking, other.speaking)
 
 
 def test_a_voice_of_nobody_in_view_is_named_as_such(tmp_path: Path) -> None:

@@ -194,9 +194,11 @@ def sound_between(features: Features, model: SyncModel, begin: int, end: int) ->
 
 
 def side_by_side(
-    measured: Measured, model: SyncModel, reach_s: float, hook: Hook | None = None
+    measured: Measured, model: SyncModel, reach_s: float, hook: Hook | None = None, *, lag_s: float = 0.0
 ) -> Iterator[tuple[int, Embeddings, Embeddings]]:
     """Pieces of every track in the order of time, with the sound as far as ``reach_s`` to either side of them.
+
+    With ``lag_s`` it is the sound about that much later than the picture.
 
     Each piece of sound is embedded once for all faces that are in view during it.
 
@@ -204,7 +206,7 @@ def side_by_side(
     ------
     number of the track; its picture, (T, D) float32; the sound, (R, D) float32 every 10 ms
     """
-    features, reach = measured.features, round((reach_s + 0.5) * FEATURE_HZ)
+    features, reach, lag = measured.features, round((reach_s + 0.5) * FEATURE_HZ), round(lag_s * FEATURE_HZ)
     size = round(CHUNK_S * FEATURE_HZ)
     places = {
         n: row_positions(lips.time_s, features.first_s)[0] for n, lips in measured.lips.items() if len(lips.time_s)
@@ -216,7 +218,7 @@ def side_by_side(
         inside = {n: (place >= begin) & (place < begin + size) for n, place in places.items()}
         inside = {n: here for n, here in inside.items() if here.any()}
         if inside:
-            sound = sound_between(features, model, begin - reach, begin + size + reach)
+            sound = sound_between(features, model, begin + lag - reach, begin + lag + size + reach)
         for number, here in inside.items():
             lips = measured.lips[number]
             yield number, Embeddings(lips.values[here].astype(np.float32), lips.time_s[here]), sound

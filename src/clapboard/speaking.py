@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from clapboard.errors import ModelError, UsageError
+from clapboard.errors import MediaError, ModelError, UsageError
 from clapboard.models import DEFAULT_MODEL
 from clapboard.models.session import SyncModel
 from clapboard.pipeline import Measured, measure, opened, report_on, side_by_side
@@ -24,7 +24,7 @@ from clapboard.sound.activity import active_rows
 from clapboard.speakers.evidence import REACH_S, bridged, contrast, first_grid, to_frames
 from clapboard.speakers.states import SpeakingModel, log_evidence, posteriors
 from clapboard.speakers.turns import turns_of
-from clapboard.speakers.windows import largest, median_filter, window_means
+from clapboard.speakers.windows import MEDIAN_FRAMES, largest, median_filter, window_means
 from clapboard.sync.distance import distances
 from clapboard.timebase import FEATURE_HZ, PICTURE_HZ
 from clapboard.values import F32, F64, Embeddings, FaceSpeech, Hook, OffsetFrom, Report, Speakers, Track, Turn
@@ -39,6 +39,8 @@ SOUND_S = 0.2
 """A frame sounds where more than half of the sound around it, as much as one embedding hears, is not quiet (s)."""
 WIDEST_OFFSET_MS = 3_600_000.0
 """Nobody means an offset of more than an hour (ms)."""
+MAX_POINTS = 10_000_000
+"""More points of the grid than any film has (111 hours): timestamps that claim them are damaged."""
 APART_MS = 80.0
 """Offsets this far apart are different answers, so that a search has twice its range by this many (ms)."""
 PAUSE_S = 0.3
@@ -190,7 +192,7 @@ def compare_at(
     """Compare lips and sound of a file that was decoded and measured already, at one offset."""
     lag_s = -(offset_ms - loaded.spec.zero_ms) / 1000
     parts = dict[int, list[tuple[F32, F32]]]()
-    for number, picture, sound in side_by_side(measured, loaded, abs(lag_s) + REACH_S, hook):
+    for number, picture, sound in side_by_side(measured, loaded, REACH_S, hook, lag_s=lag_s):
         in_place = Embeddings(sound.values, sound.time_s - lag_s)  # the sound of a moment, moved to that moment
         parts.setdefault(number, []).append(contrast(distances(picture, in_place, REACH_S)))
     faces = []
@@ -213,14 +215,15 @@ def decide(compared: Compared, *, method: Method = "states", window_frames: int 
     for group in _in_view_together(compared.faces):
         first, last = min(face.first for face in group), max(face.last for face in group)
         place = slice(first - compared.first, last - compared.first)
+        rows = _rows(group, max(window_frames, MEDIAN_FRAMES))
         speaking, likely = _judged(
-            group, first, compared.active[place], model=compared.model, method=method, window_frames=window_frames
+            group, rows, first, compared.active[place], model=compared.model, method=method, window_frames=window_frames
         )
         speaking &= sounding[place]
         score = np.where(sounding[place], likely, 0.0).astype(np.float32)
         nobody[place] &= ~speaking.any(axis=0)
         best[place] = np.maximum(best[place], score.max(axis=0))
-        for row, face in enumerate(group):
+        for row, face in zip(rows, group, strict=True):
             own = slice(face.first - first, face.last - first)
             track = face.track
             said.append(
@@ -276,6 +279,8 @@ def _activity(measured: Measured, lag_s: float, faces: list[Face]) -> tuple[int,
     ends_s = np.array([speech.first_s, speech.first_s + len(speech.values) / FEATURE_HZ]) - lag_s
     begin, end = (round(float(s) * PICTURE_HZ) for s in ends_s)
     first, last = min([begin, *(f.first for f in faces)]), max([end, *(f.last for f in faces)])
+    if last - first > MAX_POINTS:
+        raise MediaError(f"{measured.clip.path}: its picture and sound lie days apart; remux it first")
     sums = np.concatenate([[0], np.cumsum(active_rows(speech))])
     rows = np.round(((first + np.arange(last - first)) / PICTURE_HZ + lag_s - speech.first_s) * FEATURE_HZ)
     half = round(SOUND_S / 2 * FEATURE_HZ)
@@ -297,6 +302,7 @@ def _in_view_together(faces: tuple[Face, ...]) -> list[list[Face]]:
 
 def _judged(
     group: list[Face],
+    rows: list[int],
     first: int,
     active: NDArray[np.bool_],
     *,
@@ -304,8 +310,8 @@ def _judged(
     method: Method,
     window_frames: int,
 ) -> tuple[NDArray[np.bool_], F64]:
-    """Decisions and scores of faces that are in view together, (F, T) each, from grid point ``first`` on."""
-    heard, visible = _evidence(group, first, active, model)
+    """Decisions and scores of faces that are in view together, (R, T) each, `_rows`, from grid point ``first`` on."""
+    heard, visible = _evidence(group, rows, first, active, model)
     if method == "states":
         score = posteriors(heard, visible, model.stay)
         return (score > 1 - score.sum(axis=0)) & (score == score.max(axis=0)) & (score > 0), score
@@ -319,15 +325,31 @@ def _judged(
 
 
 def _evidence(
-    group: list[Face], first: int, active: NDArray[np.bool_], model: SpeakingModel
+    group: list[Face], rows: list[int], first: int, active: NDArray[np.bool_], model: SpeakingModel
 ) -> tuple[F64, NDArray[np.bool_]]:
-    """Log likelihood ratios, NaN where nothing sounds, and who is in view, (F, T) each from grid point ``first`` on."""
-    evidence = np.full((len(group), len(active)), np.nan)
+    """Log likelihood ratios, NaN where nothing sounds, and who is in view, (R, T) each from grid point ``first`` on."""
+    evidence = np.full((max(rows) + 1, len(active)), np.nan)
     visible = np.zeros(evidence.shape, np.bool_)
-    for row, face in enumerate(group):
+    for row, face in zip(rows, group, strict=True):
         own = slice(face.first - first, face.last - first)
         evidence[row, own], visible[row, own] = model.evidence(face.contrast), True
     return np.where(active, evidence, np.nan), visible
+
+
+def _rows(group: list[Face], apart_frames: int) -> list[int]:
+    """A row for each face, in the order of their start; faces that follow each other share one.
+
+    More than ``apart_frames`` lie between them, so that nothing passes from one to the other: hundreds of faces of a
+    long take need as many rows as are in view at once.
+    """
+    ends, rows = list[int](), list[int]()
+    for face in group:
+        row = next((row for row, end in enumerate(ends) if end + apart_frames < face.first), len(ends))
+        if row == len(ends):
+            ends.append(face.last)
+        ends[row] = face.last
+        rows.append(row)
+    return rows
 
 
 def _log_evidence(compared: Compared) -> float:
@@ -336,5 +358,5 @@ def _log_evidence(compared: Compared) -> float:
     for group in _in_view_together(compared.faces):
         first, last = min(face.first for face in group), max(face.last for face in group)
         active = compared.active[first - compared.first : last - compared.first]
-        total += log_evidence(*_evidence(group, first, active, compared.model), compared.model.stay)
+        total += log_evidence(*_evidence(group, _rows(group, 0), first, active, compared.model), compared.model.stay)
     return total
