@@ -35,8 +35,9 @@ from clapboard.media.read import read_frames
 from clapboard.metrics import bootstrap
 from clapboard.models.session import SyncModel, load_model
 from clapboard.pipeline import Measured, measure
+from clapboard.speakers.decide import Compared, decide
 from clapboard.speakers.evidence import first_grid
-from clapboard.speaking import Compared, compare_measured, decide, who_speaks
+from clapboard.speaking import compare_measured, who_speaks
 from clapboard.timebase import PICTURE_HZ
 from clapboard.values import Speakers
 

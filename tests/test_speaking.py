@@ -9,7 +9,8 @@ import pytest
 import clapboard
 from clapboard.errors import MediaError, ModelError, NoAudioError, UsageError
 from clapboard.pipeline import measure, opened
-from clapboard.speaking import METHODS, Face, Method, compare, compare_measured, decide, who_speaks
+from clapboard.speakers.decide import METHODS, Face, Method, decide
+from clapboard.speaking import compare, compare_measured, who_speaks
 from clapboard.testing import SceneTruth, render_scene
 from clapboard.values import Speakers
 from tiny_models import SURE, write_tiny
@@ -124,7 +125,7 @@ def test_many_faces_of_one_long_take_need_few_rows(
         most.append(len(group))
         return list(range(len(group)))
 
-    monkeypatch.setattr("clapboard.speaking._rows", one_each)
+    monkeypatch.setattr("clapboard.speakers.decide._rows", one_each)
     alone = decide(whole, method=method, window_frames=30)
     assert most == [60]
     assert shared.turns == alone.turns

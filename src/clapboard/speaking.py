@@ -9,9 +9,7 @@
 Lips and sound are compared once (`compare`), and decisions taken from that (`decide`) as often as one likes.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +19,15 @@ from clapboard.models import DEFAULT_MODEL
 from clapboard.models.session import SyncModel
 from clapboard.pipeline import Measured, measure, opened, report_on, side_by_side
 from clapboard.sound.activity import active_rows
-from clapboard.speakers.evidence import REACH_S, bridged, contrast, first_grid, to_frames
-from clapboard.speakers.states import SpeakingModel, log_evidence, posteriors
-from clapboard.speakers.turns import turns_of
-from clapboard.speakers.windows import MEDIAN_FRAMES, largest, median_filter, window_means
+from clapboard.speakers.decide import WINDOW_FRAMES, Compared, Face, Method, decide, evidence_of, require_method
+from clapboard.speakers.evidence import REACH_S, contrast, first_grid, to_frames
+from clapboard.speakers.states import SpeakingModel
 from clapboard.sync.distance import distances
 from clapboard.timebase import FEATURE_HZ, PICTURE_HZ
-from clapboard.values import F32, F64, Embeddings, FaceSpeech, Hook, OffsetFrom, Report, Speakers, Track, Turn
+from clapboard.values import F32, Embeddings, Hook, OffsetFrom, Report, Speakers
 from clapboard.verdict import DEFAULT_PROFILE, parse_profile
 from clapboard.vision.detect import Detector
 
-Method = Literal["states", "window", "median"]
-METHODS: tuple[Method, ...] = get_args(Method)
-WINDOW_FRAMES = 25
-"""Frames that the method ``window`` averages over unless told otherwise: 1 s. The paper takes 10 and 100."""
 SOUND_S = 0.2
 """A frame sounds where more than half of the sound around it, as much as one embedding hears, is not quiet (s)."""
 WIDEST_OFFSET_MS = 3_600_000.0
@@ -43,43 +36,6 @@ MAX_POINTS = 10_000_000
 """More points of the grid than any film has (111 hours): timestamps that claim them are damaged."""
 APART_MS = 80.0
 """Offsets this far apart are different answers, so that a search has twice its range by this many (ms)."""
-PAUSE_S = 0.3
-"""A pause inside speech that is not longer than this belongs to it (s)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Face:
-    """One track on the picture grid: ``first`` is the point of its first frame, the rest is (T,) each.
-
-    ``distance`` and ``contrast`` as `clapboard.speakers.evidence.contrast` gives them.
-    """
-
-    track: Track
-    first: int
-    distance: F32
-    contrast: F32
-
-    @property
-    def last(self) -> int:
-        """One past the grid point of its last frame."""
-        return self.first + len(self.contrast)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Compared:
-    """Lips and sound of one file, compared at one offset: all that decisions are made from.
-
-    ``active`` (G,) bool is whether the sound that belongs to grid point ``first + i`` is not quiet; see `Speakers` for
-    the rest.
-    """
-
-    report: Report
-    offset_ms: float
-    offset_from: OffsetFrom
-    faces: tuple[Face, ...]
-    first: int
-    active: NDArray[np.bool_]
-    model: SpeakingModel
 
 
 def who_speaks(
@@ -176,7 +132,7 @@ def compare_measured(
         return assumed
     likely = compare_at(found.offset_ms, "likely", measured, loaded, report, hook=hook)
     # The lowest of many places is low by chance: what is measured has to pay for the choice.
-    gained = _log_evidence(likely) - _log_evidence(assumed)
+    gained = evidence_of(likely) - evidence_of(assumed)
     return likely if gained > np.log(2 * max_offset_ms / APART_MS) else assumed
 
 
@@ -203,58 +159,6 @@ def compare_at(
         faces.append(Face(track, first_grid(track.time_s), to_frames(distance, frames), to_frames(found, frames)))
     first, active = _activity(measured, lag_s, faces)
     return Compared(report, offset_ms, offset_from, tuple(faces), first, active, speaking_of(loaded))
-
-
-def decide(compared: Compared, *, method: Method = "states", window_frames: int = WINDOW_FRAMES) -> Speakers:
-    """Who speaks when, from what was compared; see `who_speaks`."""
-    require_method(method, window_frames)
-    sounding = bridged(compared.active, PAUSE_S)
-    nobody = sounding.copy()
-    best = np.zeros(len(sounding), np.float32)
-    said, turns = [], list[Turn]()
-    for group in _in_view_together(compared.faces):
-        first, last = min(face.first for face in group), max(face.last for face in group)
-        place = slice(first - compared.first, last - compared.first)
-        rows = _rows(group, max(window_frames, MEDIAN_FRAMES))
-        speaking, likely = _judged(
-            group, rows, first, compared.active[place], model=compared.model, method=method, window_frames=window_frames
-        )
-        speaking &= sounding[place]
-        score = np.where(sounding[place], likely, 0.0).astype(np.float32)
-        nobody[place] &= ~speaking.any(axis=0)
-        best[place] = np.maximum(best[place], score.max(axis=0))
-        for row, face in zip(rows, group, strict=True):
-            own = slice(face.first - first, face.last - first)
-            track = face.track
-            said.append(
-                FaceSpeech(
-                    track.number, track.time_s, track.boxes, face.distance, score[row, own], speaking[row, own].copy()
-                )
-            )
-            turns += turns_of(track.number, speaking[row, own], score[row, own], track.time_s)
-    grid_s = (compared.first + np.arange(len(sounding))) / PICTURE_HZ
-    turns += turns_of(None, nobody, 1 - best, grid_s)
-    return Speakers(
-        report=compared.report,
-        offset_ms=compared.offset_ms,
-        offset_from=compared.offset_from,
-        faces=tuple(sorted(said, key=lambda face: face.number)),
-        turns=tuple(sorted(turns, key=lambda turn: (turn.start_s, turn.end_s))),
-        method=method if method != "window" else f"window of {window_frames} frames",
-    )
-
-
-def require_method(method: str, window_frames: int) -> None:
-    """Refuse a method that there is not, or a window without frames.
-
-    Raises
-    ------
-    UsageError : as said
-    """
-    if method not in METHODS:
-        raise UsageError(f"no method is called {method}; there is {', '.join(METHODS)}")
-    if window_frames < 1:
-        raise UsageError(f"a window must have at least one frame, not {window_frames}")
 
 
 def speaking_of(model: SyncModel) -> SpeakingModel:
@@ -286,77 +190,3 @@ def _activity(measured: Measured, lag_s: float, faces: list[Face]) -> tuple[int,
     half = round(SOUND_S / 2 * FEATURE_HZ)
     low, high = (np.clip(rows + by, 0, len(sums) - 1).astype(np.int64) for by in (-half, half))
     return first, np.asarray(sums[high] - sums[low] > half)
-
-
-def _in_view_together(faces: tuple[Face, ...]) -> list[list[Face]]:
-    """Faces in groups that share no moment with those of another group, so that each can be judged alone."""
-    groups, end = list[list[Face]](), 0
-    for face in sorted(faces, key=lambda face: face.first):
-        if groups and face.first < end:
-            groups[-1].append(face)
-        else:
-            groups.append([face])
-        end = max(end, face.last)
-    return groups
-
-
-def _judged(
-    group: list[Face],
-    rows: list[int],
-    first: int,
-    active: NDArray[np.bool_],
-    *,
-    model: SpeakingModel,
-    method: Method,
-    window_frames: int,
-) -> tuple[NDArray[np.bool_], F64]:
-    """Decisions and scores of faces that are in view together, (R, T) each, `_rows`, from grid point ``first`` on."""
-    heard, visible = _evidence(group, rows, first, active, model)
-    if method == "states":
-        score = posteriors(heard, visible, model.stay)
-        return (score > 1 - score.sum(axis=0)) & (score == score.max(axis=0)) & (score > 0), score
-    if method == "window":
-        means, frames = window_means(heard, active, window_frames), window_frames
-    else:
-        means, frames = median_filter(heard), 1
-    means = np.where(visible, means, np.nan)
-    score = np.where(np.isfinite(means), 1 / (1 + np.exp(-np.clip(frames * np.nan_to_num(means), -30, 30))), 0.0)
-    return largest(means), score
-
-
-def _evidence(
-    group: list[Face], rows: list[int], first: int, active: NDArray[np.bool_], model: SpeakingModel
-) -> tuple[F64, NDArray[np.bool_]]:
-    """Log likelihood ratios, NaN where nothing sounds, and who is in view, (R, T) each from grid point ``first`` on."""
-    evidence = np.full((max(rows) + 1, len(active)), np.nan)
-    visible = np.zeros(evidence.shape, np.bool_)
-    for row, face in zip(rows, group, strict=True):
-        own = slice(face.first - first, face.last - first)
-        evidence[row, own], visible[row, own] = model.evidence(face.contrast), True
-    return np.where(active, evidence, np.nan), visible
-
-
-def _rows(group: list[Face], apart_frames: int) -> list[int]:
-    """A row for each face, in the order of their start; faces that follow each other share one.
-
-    More than ``apart_frames`` lie between them, so that nothing passes from one to the other: hundreds of faces of a
-    long take need as many rows as are in view at once.
-    """
-    ends, rows = list[int](), list[int]()
-    for face in group:
-        row = next((row for row, end in enumerate(ends) if end + apart_frames < face.first), len(ends))
-        if row == len(ends):
-            ends.append(face.last)
-        ends[row] = face.last
-        rows.append(row)
-    return rows
-
-
-def _log_evidence(compared: Compared) -> float:
-    """How clearly faces match the sound at this offset, whoever it is that speaks; natural log."""
-    total = 0.0
-    for group in _in_view_together(compared.faces):
-        first, last = min(face.first for face in group), max(face.last for face in group)
-        active = compared.active[first - compared.first : last - compared.first]
-        total += log_evidence(*_evidence(group, _rows(group, 0), first, active, compared.model), compared.model.stay)
-    return total

@@ -17,7 +17,7 @@ from clapboard.report.ava import COLUMNS, to_ava
 from clapboard.report.rttm import to_rttm
 from clapboard.report.speakers_record import to_json
 from clapboard.report.speakers_wording import precise_clock, sentence, status
-from clapboard.speaking import METHODS
+from clapboard.speakers.decide import METHODS
 from clapboard.values import FaceSpeech, Report, Speakers, Stream, Turn
 
 Make = Callable[..., Report]

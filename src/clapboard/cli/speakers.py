@@ -29,7 +29,7 @@ from clapboard.report.printable import shown
 from clapboard.verdict import DEFAULT_PROFILE, parse_profile
 
 if TYPE_CHECKING:
-    from clapboard.speaking import Method
+    from clapboard.speakers.decide import Method
     from clapboard.values import Speakers
 
 _ENDINGS = {"--rttm": (".rttm",), "--ava": (".csv",), "--overlay": (".mp4", ".mkv", ".mov", ".m4v")}
@@ -162,7 +162,7 @@ def _output(option: str, out: Path) -> Output:
 
 def _require_sense(asked: _Asked, ava_as: str, given: Mapping[str, Path | None]) -> None:
     """Refuse options that say nothing, before anybody waits."""
-    from clapboard.speaking import WINDOW_FRAMES, require_method
+    from clapboard.speakers.decide import WINDOW_FRAMES, require_method
 
     require_method(asked.method, asked.window_frames or WINDOW_FRAMES)
     if asked.offset_ms is not None and not math.isfinite(asked.offset_ms):
@@ -183,6 +183,7 @@ def _find(path: Path, targets: Mapping[str, Path], asked: _Asked, hook: Hook | N
         from clapboard.files import require_writable
         from clapboard.media.source import require_file
         from clapboard.report.speakers_wording import missing
+        from clapboard.speakers.decide import WINDOW_FRAMES
 
         require_file(path)
         for option, target in targets.items():
@@ -192,7 +193,7 @@ def _find(path: Path, targets: Mapping[str, Path], asked: _Asked, hook: Hook | N
             path,
             offset_ms=asked.offset_ms,
             method=cast("Method", asked.method),
-            window_frames=asked.window_frames or speaking.WINDOW_FRAMES,
+            window_frames=asked.window_frames or WINDOW_FRAMES,
             max_offset_ms=asked.max_offset_ms,
             audio_track=asked.audio_track,
             model=asked.model,
