@@ -19,9 +19,7 @@ import time
 from pathlib import Path
 
 from clapboard.batch.run import filter_clips
-from clapboard.testing import make_clip
-
-MADE = 4
+from many_clips import fill
 
 
 def cpu_s() -> float:
@@ -63,13 +61,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "clips"
-        folder.mkdir()
-        for number in range(chosen.clips):
-            path = folder / f"{number:04d}.mp4"
-            if number < MADE:
-                make_clip(path, seed=number, duration_s=chosen.seconds, face_px=150)
-            else:
-                os.link(folder / f"{number % MADE:04d}.mp4", path)
+        fill(folder, chosen.clips, chosen.seconds)
         one_by_one, by_processes = [], {1: [], 2: []}  # type: ignore[var-annotated]
         for _ in range(chosen.repeats):
             one_by_one.append(checked(sorted(folder.iterdir())[: chosen.checks]))

@@ -22,9 +22,8 @@ from pathlib import Path
 
 import psutil
 
-from clapboard.testing import make_clip
+from many_clips import fill
 
-MADE = 4
 EVERY_S = 0.25
 STEADY = (0.25, 0.9)
 
@@ -100,13 +99,7 @@ def main() -> None:
     found: dict[str, list[Cost]] = {"filter": [], "filter --ray local": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "clips"
-        folder.mkdir()
-        for number in range(chosen.clips):
-            path = folder / f"{number:04d}.mp4"
-            if number < MADE:
-                make_clip(path, seed=number, duration_s=chosen.seconds, face_px=150)
-            else:
-                os.link(folder / f"{number % MADE:04d}.mp4", path)
+        fill(folder, chosen.clips, chosen.seconds)
         for _ in range(chosen.repeats):
             for label, costs in found.items():
                 options = ["--processes", str(chosen.processes), *label.split()[1:]]

@@ -18,7 +18,7 @@ from clapboard.models.spec import Calibration
 from clapboard.sound.kinds import KINDS
 from clapboard.sync.distance import distances
 from clapboard.timebase import FEATURE_HZ, PICTURE_HZ
-from clapboard.values import F32, F64, Crops, Distances, Embeddings, Features
+from clapboard.values import F32, F64, Crops, Distances, Embeddings, Features, Hook
 
 
 class Inputs(Protocol):
@@ -97,6 +97,18 @@ def hear(embedder: Embedder, clip: Aligned) -> Embeddings:
 def embed(embedder: Embedder, clip: Aligned) -> tuple[Embeddings, Embeddings]:
     """Picture (W, D) at 25 Hz and sound (R - window_rows + 1, D) at 100 Hz of an aligned track, on one clock."""
     return see(embedder, clip.images), hear(embedder, clip)
+
+
+def embed_all(
+    embedder: Embedder, clips: Sequence[Aligned], step: str, hook: Hook | None = None
+) -> list[tuple[Embeddings, Embeddings]]:
+    """What `embed` gives for each clip; ``hook(step, done, total)`` is told how many are done."""
+    found = []
+    for clip in clips:
+        found.append(embed(embedder, clip))
+        if hook:
+            hook(step, len(found), len(clips))
+    return found
 
 
 def hear_stored(candidate: Candidate, stored: Stored, offset_ms: float) -> Embeddings:

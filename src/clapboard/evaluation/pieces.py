@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clapboard.dataset.align import WINDOW_FRAMES, Aligned
-from clapboard.evaluation.embedder import Embedder, compare, embed
+from clapboard.evaluation.embedder import Embedder, compare, embed, embed_all
 from clapboard.sync.distance import curves
 from clapboard.sync.search import offset_of
 from clapboard.timebase import PICTURE_HZ
@@ -77,11 +77,7 @@ def own_and_foreign(
 
     ``hook(step, done, total)`` is told how many clips are embedded.
     """
-    embedded = []
-    for clip in clips:
-        embedded.append(embed(embedder, clip))
-        if hook:
-            hook("calibrating", len(embedded), len(clips))
+    embedded = embed_all(embedder, clips, "calibrating", hook)
     own = _measured(embedded, clips, lengths_s, 0)
     steps = range(1, min(len(clips), 1 + voices))
     return own, [piece for step in steps for piece in _measured(embedded, clips, lengths_s, step)]

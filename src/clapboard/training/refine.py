@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from clapboard.dataset.align import Aligned
 from clapboard.errors import UsageError
 from clapboard.evaluation.calibrate import logistic
-from clapboard.evaluation.embedder import Embedder, embed
+from clapboard.evaluation.embedder import Embedder, embed_all
 from clapboard.sync.distance import curves, distances
 from clapboard.sync.search import offset_of
 from clapboard.sync.trust import TERMS, terms
@@ -74,11 +74,7 @@ def measure(
 
     ``hook(step, done, total)`` is told how many clips are embedded.
     """
-    embedded = []
-    for clip in clips:
-        embedded.append(embed(embedder, clip))
-        if hook:
-            hook("measuring", len(embedded), len(clips))
+    embedded = embed_all(embedder, clips, "measuring", hook)
     rng = np.random.default_rng(seed)
     own = [_offset(picture, sound, reach_s) for picture, sound in embedded]
     foreign = []
