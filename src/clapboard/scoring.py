@@ -43,8 +43,6 @@ REACH_MS = SHIFT_FRAMES * FRAME_MS
 """How far is searched, both ways (ms): as far as the published evaluation does."""
 PUBLISHED_FRAMES = 100
 """The published pipeline keeps tracks of more frames than this."""
-IMPORTED = "the published SyncNet checkpoint, converted"
-"""What ``clapboard models import`` writes down as the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def scorer(mode: str, model: str | Path | SyncModel | None = None, threads: int 
             f"compatible scores need the published SyncNet weights, which are not part of Clapboard; {how}"
         )
     loaded = opened(model, threads)
-    if loaded.spec.about.get("network") != IMPORTED:
+    if not loaded.spec.is_published:
         raise ModelError(f"{loaded.spec.name} is not the published SyncNet, so its scores are not compatible; {how}")
     return loaded
 
@@ -238,13 +236,13 @@ def _leading(tracks: Sequence[TrackReport], measured: Measured) -> set[int]:
 
     A face that is alone on the screen counts whether it matches or not, or shots that fail would improve a score.
     """
-    times = {track.number: np.round(measured.tracks[track.number].time_s, 3) for track in tracks}
-    found: list[int] = []
+    found, taken_ms = set[int](), set[int]()
     for track in sorted(tracks, key=lambda t: (not t.decides, -t.offset.windows, t.number)):
-        beside = any(len(np.intersect1d(times[track.number], times[other])) for other in found)
-        if track.offset.windows and (track.decides or not beside):
-            found.append(track.number)
-    return set(found)
+        times_ms = np.round(measured.tracks[track.number].time_s * 1000).astype(np.int64).tolist()
+        if track.offset.windows and (track.decides or taken_ms.isdisjoint(times_ms)):
+            found.add(track.number)
+            taken_ms.update(times_ms)
+    return found
 
 
 def _compatible(file: str, measured: Measured, loaded: SyncModel) -> Score:

@@ -19,6 +19,7 @@ from clapboard.batch.clips import ClipAt, find_clips, shard_of
 from clapboard.batch.run import OF_CLIP, TRACK_KEYS, filter_clips
 from clapboard.batch.scorer import Scorer
 from clapboard.cli import main
+from clapboard.errors import ClapboardError, ModelError
 from clapboard.testing import make_clip
 
 PROGRAM = [sys.executable, "-m", "clapboard", "filter"]
@@ -220,10 +221,27 @@ def test_tar_in_and_out(made: dict[str, Path], tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".mp4", ".part")], "nothing was unpacked"
 
 
+class Unloadable(module._Task):
+    """Cannot load the model; it stands for a process that has too little memory for it."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        super().__init__(Scorer("nowhere.json"))
+
+
+def test_a_model_that_fails_later_is_no_clips_fault(
+    made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects rows from a fault that is not theirs: the run ends, and no clip is noted as bad for ever."""
+    monkeypatch.setattr(module, "_Task", Unloadable)
+    with pytest.raises(ModelError, match="nowhere"):
+        filter_clips([made["sync"], made["early"]], tmp_path / "out.jsonl", processes=1)
+    assert (tmp_path / "out.jsonl").read_bytes() == b""
+
+
 class Doomed(module._Task):
     """Measures, but some clips end the process; it stands for a decoder that crashes."""
 
-    def __call__(self, clip: ClipAt) -> dict[str, Any]:
+    def __call__(self, clip: ClipAt) -> dict[str, Any] | ClapboardError:
         if "killer" in clip.id:
             os._exit(9)
         return super().__call__(clip)
@@ -363,4 +381,5 @@ def test_members_beyond_the_limit_are_not_read(
     monkeypatch.setattr(module, "MAX_BYTES", clip.size_bytes - 1)
     monkeypatch.setattr(ClipAt, "read", lambda self: pytest.fail("it was read"))
     row = module._Task(Scorer())(clip)
+    assert isinstance(row, dict)
     assert (row["status"], row["reasons"][0].startswith(f"holds {clip.size_bytes} bytes, at most")) == ("error", True)

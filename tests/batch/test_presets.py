@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clapboard.batch.presets import PRESETS, PUBLISHED, against, kind_of, preset_of
+from clapboard.batch.presets import PRESETS, against, kind_of, preset_of
 from clapboard.errors import UsageError
+from clapboard.models.spec import PUBLISHED
 
 PAGE = Path(__file__).parents[2] / "docs" / "filter.md"
 GOLDEN = {

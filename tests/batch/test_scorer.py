@@ -14,11 +14,11 @@ import pytest
 import clapboard
 from clapboard.batch import scorer as module
 from clapboard.batch.columns import COLUMNS, DECISION, TRACK, schema, table
-from clapboard.batch.presets import PUBLISHED
 from clapboard.batch.scorer import Scorer
 from clapboard.errors import ModelError, UsageError
 from clapboard.media.encode import write_clip
-from clapboard.testing import make_clip
+from clapboard.models.spec import PUBLISHED
+from clapboard.testing import make_clip, render_scene
 from tiny_models import SURE, write_tiny
 
 SMALL: dict[str, Any] = {"duration_s": 1.4, "width_px": 160, "height_px": 120, "face_px": 80.0}
@@ -131,7 +131,7 @@ def test_a_defect_stops_nothing_either(talk: Path, monkeypatch: pytest.MonkeyPat
     def broken(*args: Any, **options: Any) -> None:
         raise ZeroDivisionError("by\nzero")
 
-    monkeypatch.setattr(module, "check", broken)
+    monkeypatch.setattr(module, "measure", broken)
     found = Scorer()({"path": [str(talk)]})
     assert found["reasons"] == [["a defect of Clapboard, ZeroDivisionError: by zero"]]
 
@@ -153,7 +153,7 @@ def test_it_pickles_without_what_it_has_loaded(talk: Path) -> None:
     assert used == fresh
     assert len(used) < 1000
     again = pickle.loads(used)
-    assert vars(again) == vars(scorer)
+    assert vars(again) == vars(Scorer(preset="latentsync", max_offset_ms=600, timeout_s=100))
     assert again({"path": [str(talk)]})["offset_ms"] == first["offset_ms"]
 
 
@@ -227,6 +227,27 @@ def test_a_listener_is_no_speaker(tmp_path: Path) -> None:
     listens = [track for track in row["tracks"] if not track["speaks"]]
     assert [track["keep"] for track in speaks] == [True]
     assert [track["drop_reasons"] for track in listens] == [["not the face that speaks"]]
+
+
+def test_who_speaks_little_is_counted(tmp_path: Path) -> None:
+    """Protects the count of speakers: a turn of 1.8 s is too short for an offset of its own, but it is a turn."""
+    turns = [(0.3, 5.2, 0), (5.6, 7.4, 1)]
+    render_scene(tmp_path / "two.mp4", cast=(12, 13), turns=turns, duration_s=8.0, sound_early_ms=200)
+    row = Scorer(preset="strict").row(tmp_path / "two.mp4")
+    assert (row["faces"], row["speakers"]) == (2, 2)
+    assert sum(track["speaks"] for track in row["tracks"]) == 1, "else this shows nothing"
+
+
+def test_a_model_that_is_gone_stops_nothing(plain_talk: Path, tmp_path: Path) -> None:
+    """Protects runs of days from a disk that is away for a moment: what was loaded once is not looked for again."""
+    path = write_tiny(tmp_path, calibration=SURE)
+    scorer = Scorer(path, preset="relaxed")
+    before = scorer.row(plain_talk)
+    path.unlink()
+    assert scorer.row(plain_talk) == before
+    assert before["keep"]
+    with pytest.raises(ModelError):
+        Scorer(path).row(plain_talk)
 
 
 def test_a_preset_needs_a_scale(plain_talk: Path, tmp_path: Path) -> None:

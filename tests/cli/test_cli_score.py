@@ -12,7 +12,8 @@ import pytest
 
 from clapboard.cli import main
 from clapboard.errors import MediaError
-from clapboard.scoring import IMPORTED, Score, TrackScore
+from clapboard.models.spec import PUBLISHED
+from clapboard.scoring import Score, TrackScore
 from clapboard.testing import make_clip
 from tiny_models import write_tiny
 
@@ -191,7 +192,7 @@ def test_the_real_program(tmp_path: Path) -> None:
     make_clip(tmp_path / "real" / "a.mp4", seed=3, duration_s=3.0, grain=0.0)
     make_clip(tmp_path / "made" / "a.mp4", seed=3, duration_s=3.0, grain=0.0, voice_of=3 + 7919)
     (tmp_path / "made" / "broken.mp4").write_bytes(b"nonsense")
-    model = write_tiny(tmp_path / "m", "face-224", "mfcc-13", zero_ms=27.5, length=10.0, about={"network": IMPORTED})
+    model = write_tiny(tmp_path / "m", "face-224", "mfcc-13", zero_ms=27.5, length=10.0, about={"network": PUBLISHED})
     for more in ([], ["--mode", "compatible", "--model", str(model)]):
         call = [sys.executable, "-m", "clapboard", "score", "made", "--reference", "real", "--json", *more]
         done = subprocess.run(call, capture_output=True, text=True, check=False, cwd=tmp_path)

@@ -17,7 +17,8 @@ from clapboard.media.read import read_audio, read_frames
 from clapboard.media.write import write_clip
 from clapboard.metrics import lse
 from clapboard.models.session import load_model
-from clapboard.scoring import IMPORTED, LipSyncError, Score, difference, pairs, score, score_or_reason, summary
+from clapboard.models.spec import PUBLISHED
+from clapboard.scoring import LipSyncError, Score, difference, pairs, score, score_or_reason, summary
 from clapboard.testing import make_clip
 from tiny_models import write_tiny
 
@@ -29,7 +30,7 @@ PEOPLE = 7919
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the inputs and the zero of the published one, that says it was imported: it sees dark mouths."""
     folder = tmp_path_factory.mktemp("model")
-    about = {"network": IMPORTED}
+    about = {"network": PUBLISHED}
     return write_tiny(folder, "face-224", "mfcc-13", name="syncnet-v2", zero_ms=27.5, length=10.0, about=about)
 
 

@@ -9,7 +9,7 @@ p_within_frame     float64, NaN unknown        probability that the offset is ri
 status             str                         ``in_sync``, ``out_of_sync``, ``undecided`` or ``error``
 reasons            list of str                 why the offset is not trusted, or what went wrong; empty when it is
 faces              int64                       face tracks that were compared with the sound
-speakers           int64                       most faces of one shot that speak, at once or in turn; 0 where undecided
+speakers           int64                       most faces of one shot that have the voice, in turn; 0 where undecided
 face_px            float64, NaN unknown        width of the widest face that speaks, else of the widest
 duration_s         float64, NaN unknown        length of the clip
 tracks             list of dict                one for each face track: the fields of `TRACK`, None for unknown

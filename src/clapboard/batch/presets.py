@@ -12,11 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clapboard.errors import UsageError
-from clapboard.models.spec import ModelSpec
 from clapboard.timebase import FRAME_MS, PICTURE_HZ
 
-PUBLISHED = "the published SyncNet checkpoint, converted"
-"""What ``clapboard models import`` says of its network; the name is the user's choice."""
 _GUIDE = "Moon1570/syncnet_python, Docs/QUALITY_FILTERING_GUIDE.md"
 
 
@@ -75,11 +72,6 @@ def preset_of(name: str | None) -> Preset | None:
     if name not in PRESETS:
         raise UsageError(f"no preset called {name}; there is {', '.join(PRESETS)}")
     return PRESETS[name]
-
-
-def is_published(spec: ModelSpec) -> bool:
-    """Whether a model is the published network, on whose scale the confidences are."""
-    return spec.about.get("network") == PUBLISHED
 
 
 def against(track: Mapping[str, Any], clip: Mapping[str, Any], preset: Preset, *, published: bool) -> list[str]:

@@ -54,8 +54,12 @@ class _Task:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
 
-    def __call__(self, clip: ClipAt) -> dict[str, Any]:
-        """The columns of one clip."""
+    def __call__(self, clip: ClipAt) -> dict[str, Any] | ClapboardError:
+        """The columns of one clip; an error where no clip could be measured here, and the run has to end."""
+        try:
+            self._scorer.load()
+        except ClapboardError as error:
+            return error
         if clip.problem:
             return self._scorer.failed(clip.problem)
         if clip.begin is None:
@@ -212,6 +216,8 @@ class _Run:
         total, done = sum(clip.size_bytes for clip in jobs), 0
         with closing(spread.over(scorer, jobs)) as results:
             for number, result in results:
+                if isinstance(result, ClapboardError):
+                    raise result
                 clip = jobs[number]
                 died = isinstance(result, Died)
                 found = scorer.failed(f"ended the process that read it: {result.how}") if died else result

@@ -15,18 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from clapboard.batch.columns import columns_of, gather
-from clapboard.batch.presets import against, is_published, kind_of, preset_of
+from clapboard.batch.presets import against, kind_of, preset_of
 from clapboard.errors import ClapboardError, UsageError
 from clapboard.models import DEFAULT_MODEL
-from clapboard.pipeline import check, opened
+from clapboard.models.session import SyncModel
+from clapboard.pipeline import measure, opened, report_on
 from clapboard.report.record import record
+from clapboard.speakers.decide import decide
+from clapboard.speaking import compare_at
 from clapboard.sync.consensus import AGREE_MS
 from clapboard.sync.distance import lag_rows
-from clapboard.values import Hook, Model, Report, TrackReport
+from clapboard.values import Hook, Model, Report, Speakers, TrackReport
+from clapboard.verdict import DEFAULT_PROFILE, parse_profile
 
 MAX_BYTES = 2**31 - 1
 """Largest clip that is taken from memory: as much as one Arrow value holds."""
 NO_FACE = "no face was found"
+SPOKEN_S = 0.5
+"""Who has the voice for less than this in all is not counted as a speaker: a word, or chance (s)."""
 
 
 class _TookTooLongError(Exception):
@@ -73,6 +79,11 @@ class Scorer:
         self.audio_track = audio_track
         self.timeout_s = timeout_s
         self.threads = threads
+        self._loaded: SyncModel | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made with, not what it has loaded."""
+        return vars(self) | {"_loaded": None}
 
     def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """Measure a batch.
@@ -115,9 +126,14 @@ class Scorer:
         ----------
         path : of the file, or its name
         data : with ``in_memory``, what the file holds
+
+        Raises
+        ------
+        UsageError, ModelError : as `load` does; never for the clip's sake
         """
+        self.load()
         try:
-            found = _of_report(self._measure(path, data, in_memory=in_memory))
+            found = _of_report(*self._measure(path, data, in_memory=in_memory))
         except _TookTooLongError:
             found = self._failed(f"took longer than {self.timeout_s:g} s")
         except ClapboardError as error:
@@ -132,21 +148,28 @@ class Scorer:
         """The row of a clip that could not be measured, for a reason in one line."""
         return self._judged(self._failed(reason))
 
-    def _measure(self, path: Any, data: Any, *, in_memory: bool) -> Report:
-        """Measure one clip, or raise."""
+    def _measure(self, path: Any, data: Any, *, in_memory: bool) -> tuple[Report, Speakers | None]:
+        """Measure one clip, or raise; who speaks when is looked at where there is a choice."""
         if in_memory:
             data = _plain_bytes(data)
         elif not isinstance(path, str | Path):
             raise UsageError(f"the row names no file: its path is {path!r}")
-        return check(
+        loaded, hook = self._model(), self._hook()
+        measured = measure(
             str(path),
+            loaded,
             data=data if in_memory else None,
-            max_offset_ms=self.max_offset_ms,
             audio_track=self.audio_track,
-            model=self.model,
-            hook=self._hook(),
+            hook=hook,
             threads=self.threads,
         )
+        profile = parse_profile(DEFAULT_PROFILE)
+        report = report_on(str(path), measured, loaded, profile, self.max_offset_ms, hook=hook)
+        calibration = loaded.spec.calibration
+        told = calibration is not None and calibration.speaking is not None
+        if not told or len(report.tracks) < 2 or not report.offset.trusted:
+            return report, None
+        return report, decide(compare_at(report.offset.offset_ms, "file", measured, loaded, report, hook=hook))
 
     def _hook(self) -> Hook | None:
         """What ends a clip that takes too long."""
@@ -167,20 +190,27 @@ class Scorer:
         ------
         UsageError, ModelError : as for a batch
         """
+        return self._model().model
+
+    def _model(self) -> SyncModel:
+        """The model, which is kept: its files may be out of reach later, which is no clip's fault."""
+        if self._loaded is not None:
+            return self._loaded
         loaded = opened(self.model, self.threads)
         spec = loaded.spec
-        if self.preset is not None and spec.calibration is None and not is_published(spec):
+        if self.preset is not None and spec.calibration is None and not spec.is_published:
             raise UsageError(
                 f"--preset {self.preset.name} judges by the probability, which {spec.name} has none of: "
                 "calibrate it (clapboard models calibrate), or leave the preset away"
             )
-        return loaded.model
+        self._loaded = loaded
+        return loaded
 
     def _judged(self, found: dict[str, Any]) -> dict[str, Any]:
         """A row with what the preset says of it."""
         if self.preset is None:
             return found
-        published = is_published(opened(self.model, self.threads).spec)
+        published = self._model().spec.is_published
         tracks = []
         for track in found["tracks"]:
             reasons = against(track, found, self.preset, published=published)
@@ -205,7 +235,7 @@ class Scorer:
         return {**row, "status": "error", "reasons": [reason], "faces": 0, "speakers": 0, "tracks": []}
 
 
-def _of_report(report: Report) -> dict[str, Any]:
+def _of_report(report: Report, spoken: Speakers | None = None) -> dict[str, Any]:
     """The columns of a clip that was measured."""
     said = record(report)
     found = {name: said[name] for name in columns_of(preset=False) if name in said}
@@ -214,7 +244,8 @@ def _of_report(report: Report) -> dict[str, Any]:
     widths_px = [track.face_px for track in speaking or report.tracks]
     found["tracks"] = [{**track, "speaks": speaks} for track, speaks in zip(said["tracks"], speak, strict=True)]
     found["faces"] = len(report.tracks)
-    found["speakers"] = max(Counter(track.start_s for track in speaking).values(), default=0)  # tracks begin with shots
+    heard = speaking if spoken is None else _with_turns(report, spoken)
+    found["speakers"] = max(Counter(track.start_s for track in heard).values(), default=0)  # tracks begin with shots
     found["face_px"] = round(max(widths_px), 4) if widths_px else None
     return found
 
@@ -224,6 +255,15 @@ def _speaks(track: TrackReport, report: Report) -> bool:
     own, common = track.offset, report.offset
     agrees = own.trusted and abs(own.offset_ms - common.offset_ms) <= AGREE_MS
     return bool(common.trusted and (track.decides or agrees))
+
+
+def _with_turns(report: Report, spoken: Speakers) -> list[TrackReport]:
+    """Faces that have the voice for some time: who speaks little has no offset to be sure of, but turns."""
+    had_s = {track.number: 0.0 for track in report.tracks}
+    for turn in spoken.turns:
+        if turn.face in had_s:
+            had_s[turn.face] += turn.end_s - turn.start_s
+    return [track for track in report.tracks if had_s[track.number] >= SPOKEN_S]
 
 
 def _plain_bytes(data: Any) -> bytes:

@@ -15,6 +15,8 @@ from clapboard.vision.views import VIEWS
 FORMAT = 1
 """Version of the JSON: raised when a reader of the version before would misunderstand it."""
 STREAMS = ("picture", "sound")
+PUBLISHED = "the published SyncNet checkpoint, converted"
+"""What ``clapboard models import`` writes down as the network; the name of the model is the user's choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,11 @@ class ModelSpec:
             value = getattr(self, key)
             there_is = f"there is {', '.join(known)}"
             _require(value in known, f"its {key} {value} is unknown to this version ({there_is}); update Clapboard")
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is the published network, on whose scale published confidences and distances are."""
+        return self.about.get("network") == PUBLISHED
 
     @classmethod
     def read(cls, path: Path) -> "ModelSpec":

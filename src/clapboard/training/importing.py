@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from clapboard.errors import ModelError, UsageError
+from clapboard.models.spec import PUBLISHED
 from clapboard.training.export import export
 from clapboard.training.nets import build
 from clapboard.training.nets.base import TwoStream
@@ -19,7 +20,7 @@ ZERO_MS = 27.5
 """The published code pairs frames i to i + 4, whose middle is 40 i + 80 ms, with MFCC columns 4 i to 4 i + 19, whose
 middle is 40 i + 95 + 12.5 ms: sound found 27.5 ms later on the clock is in sync there, and counts as -27.5 ms here."""
 ABOUT = {
-    "network": "the published SyncNet checkpoint, converted",
+    "network": PUBLISHED,
     "source": "https://github.com/joonson/syncnet_python",
     "licence": "see the source; the weights are the user's copy",
 }
