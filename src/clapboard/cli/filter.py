@@ -94,7 +94,13 @@ def filter_(
     if not math.isfinite(tar_mb):
         raise UsageError(f"--tar-mb {tar_mb}: give a number of megabytes")
     try:
-        with Progress(wanted=not quiet).piece("filter") as hook:
+        progress = Progress(wanted=not quiet)
+
+        def tell(message: str) -> None:
+            with progress.aside():
+                complain(message)
+
+        with progress.piece("filter") as hook:
             done = filter_clips(
                 inputs,
                 out,
@@ -110,7 +116,7 @@ def filter_(
                 tar_clips=tar_clips,
                 tar_bytes=round(tar_mb * MEGABYTE),
                 ray=ray,
-                tell=None if quiet else complain,
+                tell=None if quiet else tell,
                 hook=hook,
             )
     except KeyboardInterrupt as stop:

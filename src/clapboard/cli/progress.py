@@ -74,6 +74,7 @@ class Progress:
     def __init__(self, sizes: Sequence[float] = (1.0,), *, wanted: bool = True, clock: Clock = time.monotonic) -> None:
         known = sum(sizes) > 0
         self._sizes = [float(size) if known else 1.0 for size in sizes]
+        self._total, self._done = sum(self._sizes), 0.0
         self._clock, self._begun_s, self._index = clock, clock(), 0
         self._way = _way(clock) if wanted else None
 
@@ -96,6 +97,7 @@ class Progress:
             yield hook
         finally:
             way.hide()
+            self._done += self._size()
             self._index += 1
 
     @contextlib.contextmanager
@@ -105,10 +107,13 @@ class Progress:
             self._way.hide()
         yield
 
+    def _size(self) -> float:
+        """Size of the piece at work; those that nobody announced count nothing."""
+        return self._sizes[self._index] if self._index < len(self._sizes) else 0.0
+
     def _whole(self, at: "_Piece") -> State:
         """How far all pieces are, the one at work included."""
-        size = self._sizes[self._index] if self._index < len(self._sizes) else 0.0
-        of_all = (sum(self._sizes[: self._index]) + size * at.most) / sum(self._sizes)
+        of_all = (self._done + self._size() * at.most) / self._total
         left_s = _left(self._clock() - self._begun_s, of_all)
         return State(at.name, at.step, at.of_step, min(of_all, 1.0), left_s)
 
