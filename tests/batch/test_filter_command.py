@@ -258,6 +258,37 @@ def test_a_clip_that_kills_its_process(made: dict[str, Path], tmp_path: Path, mo
     assert found == {"a-killer.mp4": died, "b.mp4": ("in_sync", []), "killer.mp4": died}
 
 
+class Stopped(module._Task):
+    """Measures, but its process is told to end at some clips, as when a machine shuts down."""
+
+    def __call__(self, clip: ClipAt) -> dict[str, Any] | ClapboardError:
+        if "late" in clip.id:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().__call__(clip)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_a_process_that_was_told_to_end_blames_no_clip(
+    made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects clips from being noted as bad for ever where somebody ends the run's processes before the run."""
+    (tmp_path / "clips").mkdir()
+    for name in ("a-late", "b"):
+        shutil.copy(made["sync"], tmp_path / "clips" / f"{name}.mp4")
+    command = ["filter", str(tmp_path / "clips"), "-o", str(tmp_path / "out.jsonl"), "--processes", "1", "-q"]
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_Task", Stopped)
+        assert main(command) == 4
+    said = capsys.readouterr().err
+    assert said == "clapboard: 1 clips have no row: their process was told to end; give the same command again\n"
+    assert [row["id"] for row in rows_in(tmp_path / "out.jsonl")] == ["b.mp4"]
+    assert main(command) == 0
+    assert {row["id"]: row["status"] for row in rows_in(tmp_path / "out.jsonl")} == {
+        "a-late.mp4": "in_sync",
+        "b.mp4": "in_sync",
+    }
+
+
 BAD_COMMANDS = {
     "no preset": (["{clips}", "-o", "{out}", "--preset", "best"], "there is strict", 2),
     "no shard": (["{clips}", "-o", "{out}", "--shard", "3/3"], "i from 0 to n - 1", 2),

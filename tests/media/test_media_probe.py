@@ -1,5 +1,6 @@
 """What a file says of itself, which tracks are taken, and every way in which a file can be no use."""
 
+import errno
 import os
 import time
 from fractions import Fraction
@@ -263,6 +264,19 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     if os.access(path, os.R_OK):
         pytest.skip("this user may read everything")
     assert "permission denied" in refused(path)
+
+
+def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from a defect being told where a file cannot be read to its head; simulated, as no disk fails here."""
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"x" * 300)
+
+    def failing(self: Path, *args: object, **options: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", failing)
+    with pytest.raises(MediaError, match=r"clip\.mp4: cannot be read \(Input/output error\)"):
+        probe(path)
 
 
 def test_until(tmp_path: Path) -> None:

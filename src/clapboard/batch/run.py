@@ -23,6 +23,8 @@ from clapboard.values import Hook
 
 TAR_CLIPS = 10_000
 TAR_BYTES = 10**9
+TOLD_TO_END = ("SIGTERM", "SIGHUP", "SIGINT")
+"""What ends a process from outside: no clip is to blame."""
 CLIP_KEYS = ("id", "faces", "speakers", "duration_s", "status")
 TRACK_KEYS = (
     "offset_ms", "offset_frames", "confidence", "min_distance", "p_within_frame", "reasons", "face_px", "start_s",
@@ -41,11 +43,13 @@ class Filtered:
     tally : counts of all rows in the file, with those of earlier runs
     fresh : clips that were measured in this run
     not_packed : by id, why a kept clip is in no tar file
+    ended : clips without a row, as somebody ended their process; the next run measures them
     """
 
     tally: Tally
     fresh: int
     not_packed: dict[str, str]
+    ended: int = 0
 
 
 class _Task:
@@ -158,7 +162,7 @@ def filter_clips(
         finally:
             if packer is not None:
                 packer.abandon()
-    return Filtered(run.tally, run.fresh, run.not_packed)
+    return Filtered(run.tally, run.fresh, run.not_packed, run.ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,7 @@ class _Run:
     def __init__(self, rows: RowFile, packer: TarShards | None, clips: dict[str, ClipAt]) -> None:
         self._rows, self._packer, self._clips = rows, packer, clips
         self._done: set[str] = set()
-        self.tally, self.fresh, self.not_packed = Tally(), 0, dict[str, str]()
+        self.tally, self.fresh, self.not_packed, self.ended = Tally(), 0, dict[str, str](), 0
 
     def take_up(self) -> None:
         """Go through what an earlier run has written, and pack what it had no time to."""
@@ -219,7 +223,11 @@ class _Run:
                 if isinstance(result, ClapboardError):
                     raise result
                 clip = jobs[number]
+                done += clip.size_bytes
                 died = isinstance(result, Died)
+                if died and result.how in TOLD_TO_END:
+                    self.ended += 1
+                    continue
                 found = scorer.failed(f"ended the process that read it: {result.how}") if died else result
                 rows = rows_of(clip.id, found)
                 self._rows.append(rows)
@@ -227,7 +235,6 @@ class _Run:
                 self.fresh += 1
                 if self._packer is not None and rows[0]["clip_keep"]:
                     self._pack(rows)
-                done += clip.size_bytes
                 if hook:
                     hook("measure", done, total)
 

@@ -86,8 +86,8 @@ def filter_(
     Give the same command again to go on after an interruption, or to take in new clips. A clip that cannot be read has
     a row with the reason and stops nothing. At the end it is told how many were dropped, and why.
 
-    Exit code: 0 done, 2 usage, 4 no clip could be read, OUT or DIR not be written, or no Ray
-    cluster answers, 5 no such model, or Ray is not installed.
+    Exit code: 0 done, 2 usage, 4 no clip could be read, OUT or DIR not be written, somebody
+    ended a process of the run, or no Ray cluster answers, 5 no such model, or Ray is not installed.
     """
     from clapboard.batch.run import filter_clips
 
@@ -129,10 +129,12 @@ def filter_(
     if done.not_packed:
         some = "; ".join(f"{id_}: {why}" for id_, why in list(done.not_packed.items())[:NAMED])
         complain(f"kept, but not packed: {len(done.not_packed)} clips ({some}); give the same command again to try")
+    if done.ended:
+        complain(f"{done.ended} clips have no row: their process was told to end; give the same command again")
     if not quiet:
         print(shown(f"{out}: {done.fresh} clips are new"))
         for line in done.tally.lines():
             print(shown(line))
-    if done.not_packed or (done.tally.clips and done.tally.status["error"] == done.tally.clips):
+    if done.not_packed or done.ended or (done.tally.clips and done.tally.status["error"] == done.tally.clips):
         return EXIT_MEDIA
     return 0

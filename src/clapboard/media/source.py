@@ -159,8 +159,11 @@ def _why(path: Path, data: bytes | None, error: BaseException) -> str:
     if isinstance(error, PermissionError):
         return f"{path}: permission denied"
     if data is None:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+        try:
+            with path.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+        except OSError as broken:  # a disk that fails
+            return f"{path}: cannot be read ({broken.strerror or broken})"
     else:
         head = bytes(data[:HEAD_BYTES])
     text = head.lstrip(b"\xef\xbb\xbf \r\n")
