@@ -162,3 +162,16 @@ def test_a_tar_file_that_changes_meanwhile(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(MediaError, match="cannot be read"):
         clip.read()
+
+
+def test_two_tar_files_in_one_are_told(tmp_path: Path) -> None:
+    """Protects the clips of the second of two that were joined end to end: no reader sees them, so it is said."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.mp4").write_bytes(b"x" * 100)
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as tar:
+            tar.add(tmp_path / f"{name}.mp4", f"{name}.mp4")
+    (tmp_path / "ab.tar").write_bytes((tmp_path / "a.tar").read_bytes() + (tmp_path / "b.tar").read_bytes())
+    found = {clip.id: clip.problem for clip in find_clips([tmp_path / "ab.tar"])}
+    assert found["ab.tar/a.mp4"] == ""
+    assert "more follows its end" in found["ab.tar"]
+    assert [clip.problem for clip in find_clips([tmp_path / "a.tar"])] == [""]

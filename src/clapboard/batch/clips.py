@@ -13,6 +13,8 @@ from clapboard.errors import MediaError, UsageError
 
 TAR = ".tar"
 HASH_BYTES = 8
+BEHIND_BYTES = 1 << 20
+"""So much behind the end of a tar file is looked at: writers fill it with zeros up to some kilobytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def _members(path: Path, name: str) -> Iterator[ClipAt]:
 
 
 def _require_end(path: Path, last: int) -> None:
-    """See that a tar file ends where the library stopped: it takes a damaged header for the end.
+    """See that a tar file ends where the library stopped: it takes a damaged header for the end, and the first of two.
 
     Raises
     ------
@@ -141,9 +143,11 @@ def _require_end(path: Path, last: int) -> None:
     """
     with path.open("rb") as file:
         file.seek(last)
-        block = file.read(tarfile.BLOCKSIZE)
-    if block not in (b"", bytes(tarfile.BLOCKSIZE)):
+        rest = file.read(BEHIND_BYTES)
+    if rest[: tarfile.BLOCKSIZE].strip(b"\0"):
         raise ValueError(f"damaged at byte {last}")
+    if rest.strip(b"\0"):
+        raise ValueError(f"more follows its end at byte {last}; join tar files with tar --concatenate")
 
 
 def _size_of(path: Path) -> int:
