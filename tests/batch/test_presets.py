@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clapboard.batch.presets import PRESETS, against, kind_of, preset_of
+from clapboard.batch.presets import PRESETS, against, kind_of, kind_of_drop, preset_of
 from clapboard.errors import UsageError
 from clapboard.models.spec import PUBLISHED
 
@@ -73,9 +73,13 @@ def test_the_page_shows_these_thresholds() -> None:
 def test_reasons_are_words_that_can_be_counted(
     track: dict[str, Any], clip: dict[str, Any], preset: Any, published: bool
 ) -> None:
-    """Protects the histogram: no reason twice, none that holds a measured number."""
+    """Protects the histogram: no reason twice, none that holds a measured number; rows have those."""
     found = against(track, clip, preset, published=published)
     assert len(set(found)) == len(found)
+    assert {r for r in found if r.startswith("undecided")} == {
+        f"undecided: {reason}" for reason in clip["reasons"] if not published
+    }
+    found = [kind_of_drop(reason) for reason in found]
     limits = {"below", "beyond", "narrower", "less than"}
     assert all(any(word in reason for word in limits) or not any(map(str.isdigit, reason)) for reason in found)
 
@@ -159,6 +163,15 @@ def test_a_hundred_frames_are_four_seconds() -> None:
 def test_reasons_without_their_numbers(reason: str, kind: str) -> None:
     """Protects the histogram from one bar for each clip."""
     assert kind_of(reason) == kind
+
+
+def test_reasons_to_drop_without_their_numbers() -> None:
+    """Protects the histogram: measured numbers go, the limits of the preset stay."""
+    assert kind_of_drop("undecided: the face is 20 px wide, 30 are needed") == "undecided: the face is N px wide"
+    assert kind_of_drop("error: took longer than 0.5 s") == "error: took longer than N s"
+    assert kind_of_drop("undecided: the face is N px wide") == "undecided: the face is N px wide", "rows of before"
+    for limit in ("offset beyond 2 frames (80 ms)", "probability below 95%", "face narrower than 100 px"):
+        assert kind_of_drop(limit) == limit
 
 
 def test_unknown_presets_are_named() -> None:

@@ -140,7 +140,7 @@ def test_a_clip_gets_its_time_and_no_more(talk: Path) -> None:
     """Protects runs from endless clips; the next one is measured."""
     found = Scorer(timeout_s=0.001, preset="relaxed")({"path": [str(talk)]})
     assert found["reasons"] == [["took longer than 0.001 s"]]
-    assert found["drop_reasons"] == [["error: took longer than N s"]]
+    assert found["drop_reasons"] == [["error: took longer than 0.001 s"]]
     assert Scorer(timeout_s=600)({"path": [str(talk)]})["status"] == ["in_sync"]
 
 
@@ -227,6 +227,28 @@ def test_a_listener_is_no_speaker(tmp_path: Path) -> None:
     listens = [track for track in row["tracks"] if not track["speaks"]]
     assert [track["keep"] for track in speaks] == [True]
     assert [track["drop_reasons"] for track in listens] == [["not the face that speaks"]]
+
+
+def test_a_clip_is_dropped_for_what_is_wrong_with_who_speaks(tmp_path: Path) -> None:
+    """Protects the histogram: a listener beside a face that is out of sync is not why the clip is dropped."""
+    options = SMALL | {"duration_s": 3.0, "width_px": 320}
+    make_clip(tmp_path / "pair.mp4", seed=3, faces=2, speaking=0, offset_ms=300.0, **options)
+    row = Scorer(preset="strict").row(tmp_path / "pair.mp4")
+    assert sorted(track["drop_reasons"] for track in row["tracks"]) == [
+        ["not the face that speaks"],
+        ["offset beyond 2 frames (80 ms)"],
+    ]
+    assert (row["keep"], row["drop_reasons"]) == (False, ["offset beyond 2 frames (80 ms)"])
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+def test_the_fewest_reasons_are_not_those_of_a_listener(speaks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the same where who speaks has more against it; where nobody does, any face tells why."""
+    of = {True: ["probability below 95%", "offset beyond 2 frames (80 ms)"], False: ["not the face that speaks"]}
+    monkeypatch.setattr(module, "against", lambda track, *_, **__: of[track["number"] == 1])
+    scorer, told = Scorer(preset="strict"), {"decides": speaks, "speaks": speaks}
+    tracks = [{"number": 0, "decides": False, "speaks": False}, {"number": 1, **told}]
+    assert scorer._judged({"status": "in_sync", "reasons": [], "tracks": tracks})["drop_reasons"] == of[speaks]
 
 
 def test_who_speaks_little_is_counted(tmp_path: Path) -> None:

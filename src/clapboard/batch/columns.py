@@ -14,7 +14,7 @@ face_px            float64, NaN unknown        width of the widest face that spe
 duration_s         float64, NaN unknown        length of the clip
 tracks             list of dict                one for each face track: the fields of `TRACK`, None for unknown
 keep               bool (with a preset)        whether one of its tracks is kept
-drop_reasons       list of str (with preset)   why none is; empty when one is kept
+drop_reasons       list of str (with preset)   why none is, of who speaks where somebody does; empty when one is kept
 =================  ==========================  ====================================================================
 """
 

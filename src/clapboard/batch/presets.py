@@ -93,7 +93,7 @@ def against(track: Mapping[str, Any], clip: Mapping[str, Any], preset: Preset, *
             reasons.append(f"confidence below {preset.min_confidence:g}")
     else:
         measured = clip if track["speaks"] else track
-        undecided = sorted({f"undecided: {kind_of(reason)}" for reason in clip["reasons"]})
+        undecided = sorted({f"undecided: {reason}" for reason in clip["reasons"]})
         reasons += undecided
         if not undecided and not track["speaks"]:
             reasons.append("not the face that speaks")
@@ -114,6 +114,12 @@ def against(track: Mapping[str, Any], clip: Mapping[str, Any], preset: Preset, *
 def kind_of(reason: str) -> str:
     """A reason without its numbers and its advice, so that reasons of one kind can be counted."""
     return re.sub(r"(?<![A-Za-z\d])[-+]?\d[\d.,]*(?<=\d)", "N", re.split(r"[:;]", reason)[0]).partition(", N")[0]
+
+
+def kind_of_drop(reason: str) -> str:
+    """The same of a reason to drop: what was measured goes, the limit of a preset stays."""
+    why, colon, rest = reason.partition(": ")
+    return f"{why}: {kind_of(rest)}" if colon and why in ("undecided", "error") else reason
 
 
 def _below(value: float | None, least: float) -> bool:

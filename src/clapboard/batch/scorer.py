@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clapboard.batch.columns import columns_of, gather
-from clapboard.batch.presets import against, kind_of, preset_of
+from clapboard.batch.presets import against, preset_of
 from clapboard.errors import ClapboardError, UsageError
 from clapboard.models import DEFAULT_MODEL
 from clapboard.models.session import SyncModel
@@ -219,13 +219,12 @@ class Scorer:
         if keep:
             reasons = []
         elif found["status"] == "error":
-            reasons = [f"error: {kind_of(reason)}" for reason in found["reasons"]]
+            reasons = [f"error: {reason}" for reason in found["reasons"]]
         elif not tracks:
-            reasons = (
-                [NO_FACE] if NO_FACE in found["reasons"] else [f"undecided: {kind_of(r)}" for r in found["reasons"]]
-            )
-        else:
-            nearest = min(tracks, key=lambda track: (len(track["drop_reasons"]), not track["decides"]))
+            reasons = [NO_FACE] if NO_FACE in found["reasons"] else [f"undecided: {r}" for r in found["reasons"]]
+        else:  # a listener beside who speaks is not why a clip is dropped
+            heard = [track for track in tracks if track["decides"] or track["speaks"]] or tracks
+            nearest = min(heard, key=lambda track: (len(track["drop_reasons"]), not track["decides"]))
             reasons = list(nearest["drop_reasons"])
         return {**found, "tracks": tracks, "keep": keep, "drop_reasons": reasons}
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from clapboard.batch.presets import kind_of
+from clapboard.batch.presets import kind_of, kind_of_drop
 
 BAR = 30
 """Length of the longest bar (characters)."""
@@ -43,7 +43,7 @@ class Tally:
         else:
             self.kept = (self.kept or 0) + bool(first["clip_keep"])
             self.kept_faces += sum(bool(row["keep"]) for row in rows)
-            against = first["clip_drop_reasons"]
+            against = [kind_of_drop(reason) for reason in first["clip_drop_reasons"]]
         self.reasons.update(set(against))
 
     def lines(self) -> list[str]:
