@@ -1,10 +1,14 @@
 """Each turn of a speaking face as a clip: what is cut, where from, its sound to the sample, the offset taken out."""
 
 import json
+import os
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -160,7 +164,9 @@ def test_turns_become_crops(tmp_path: Path, found: Found) -> None:
     assert names(tmp_path / "new" / "crops") == ["crops.jsonl", *(path.name for path in made)]
     assert [len(decode(path)[1]) for path in made] == [35, 25, 50]
     first = {"file": made[0].name, "face": 0, "start_s": 0.2, "end_s": 1.6, "source": str(source)}
-    assert rows(made[0].parent)[0] == first | {"offset_ms": 0.0, "corrected": False}
+    assert rows(made[0].parent)[0] == first | {
+        "source_percent_encoded": None, "offset_ms": 0.0, "offset_from": "file", "corrected": False,
+    }  # fmt: skip
     assert [row["file"] for row in rows(made[0].parent)] == [path.name for path in made]
 
 
@@ -201,7 +207,7 @@ def test_names_are_safe(tmp_path: Path, found: Found, stem: str) -> None:
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
 def test_interrupted_crops(tmp_path: Path, found: Found, failure: type[BaseException]) -> None:
-    """What is finished stays and has its row; nothing half done is left, under no name."""
+    """All crops of a file or none: the same command can be given again, and nothing half done is left."""
     source = flash_and_beep(tmp_path / "talk.mp4", seconds=6.0)
     steps = set()
 
@@ -213,10 +219,90 @@ def test_interrupted_crops(tmp_path: Path, found: Found, failure: type[BaseExcep
     said = found(source, ((0.2, 1.2, 0), (2.0, 5.0, 0), (2.5, 5.5, 1)), (face(seconds=6.0), face(1, seconds=6.0)))
     with pytest.raises(failure):
         write_crops(said, source, tmp_path / "crops", hook=stop)
-    done = "talk.face-0.00000.20-00001.20.mp4"
-    assert names(tmp_path / "crops") == ["crops.jsonl", done]
-    assert [row["file"] for row in rows(tmp_path / "crops")] == [done]
+    assert names(tmp_path / "crops") == []
     assert steps == {"crops"}
+
+
+def test_overwriting_leaves_no_older_crops_of_the_source(tmp_path: Path, found: Found) -> None:
+    """A second run at other settings cuts elsewhere: old and new would overlap. Crops of other films stay."""
+    home = tmp_path / "crops"
+    source, other = (flash_and_beep(tmp_path / name, seconds=3.0) for name in ("talk.mp4", "talk.b.mp4"))
+    write_crops(found(source, ((0.2, 1.0, 0), (1.8, 2.6, 0)), (face(seconds=3.0),)), source, home)
+    write_crops(found(other), other, home)
+    later = found(source, ((0.4, 1.2, 0), (1.8, 2.6, 0)), (face(seconds=3.0),))
+    with pytest.raises(UsageError, match="exists already; give --overwrite"):
+        write_crops(later, source, home)
+    before = names(home)
+
+    def stop(step: str, done_s: float, total_s: float | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_crops(later, source, home, overwrite=True, hook=stop)
+    assert names(home) == before
+    write_crops(later, source, home, overwrite=True)
+    fresh = ["talk.face-0.00000.40-00001.20.mp4", "talk.face-0.00001.80-00002.60.mp4"]
+    kept = "talk.b.face-0.00000.20-00001.80.mp4"
+    assert names(home) == ["crops.jsonl", kept, *fresh]
+    assert [row["file"] for row in rows(home)] == [kept, *fresh]
+    assert write_crops(found(source, turns=()), source, home, overwrite=True) == []
+    assert names(home) == ["crops.jsonl", kept]
+    assert [row["file"] for row in rows(home)] == [kept]
+
+
+def test_rows_never_remove_what_is_no_crop_of_the_source(tmp_path: Path, found: Found) -> None:
+    """The list is only text, which anybody may change: a row cannot name another file for removal."""
+    source, home = flash_and_beep(tmp_path / "talk.mp4"), tmp_path / "crops"
+    (tmp_path / "mine.txt").write_text("precious")
+    write_crops(found(source), source, home)
+    (home / "notes.mp4").write_text("precious")
+    with (home / "crops.jsonl").open("a") as file:
+        for name in ("../mine.txt", "notes.mp4"):
+            file.write(json.dumps({"file": name, "source": str(source)}) + "\n")
+    write_crops(found(source), source, home, overwrite=True)
+    assert (tmp_path / "mine.txt").read_text() == (home / "notes.mp4").read_text() == "precious"
+    assert len(rows(home)) == 1
+
+
+def test_crops_that_cannot_be_listed_are_not_left(
+    tmp_path: Path, found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk at the last moment: no crop without a row."""
+    source, home = flash_and_beep(tmp_path / "talk.mp4"), tmp_path / "crops"
+
+    def full(*what: Any, **more: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("clapboard.footage.rows.os", SimpleNamespace(**{**vars(os), "open": full}))
+    with pytest.raises(MediaError, match="make room or name another folder"):
+        write_crops(found(source), source, home)
+    monkeypatch.undo()
+    assert names(home) == []
+
+
+def test_nothing_is_corrected_by_an_assumed_offset(tmp_path: Path, found: Found) -> None:
+    """0 that nobody measured takes nothing out, and no row may say that it did."""
+    source = flash_and_beep(tmp_path / "talk.mp4")
+    for offset_from, corrected in (("assumed", False), ("likely", True), ("user", True)):
+        said = replace(found(source), offset_from=offset_from)
+        write_crops(said, source, tmp_path / offset_from, correct_offset=True)
+        (row,) = rows(tmp_path / offset_from)
+        assert (row["offset_from"], row["corrected"]) == (offset_from, corrected)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
+def test_a_source_whose_name_is_no_unicode(tmp_path: Path, found: Found) -> None:
+    """Rows stay UTF-8 that every reader takes, the exact name is kept beside, and its crops are known again."""
+    source = tmp_path / os.fsdecode(b"bad\xff.mp4")
+    flash_and_beep(tmp_path / "good.mp4").rename(source)
+    home = tmp_path / "crops"
+    (crop,) = write_crops(found(source), source, home)
+    assert crop.name == "bad_.face-0.00000.20-00001.80.mp4"
+    (row,) = rows(home)
+    assert row["source"].endswith("/bad\ufffd.mp4")
+    assert row["source_percent_encoded"].endswith("/bad%FF.mp4")
+    write_crops(found(source, turns=((0.4, 1.8, 0),)), source, home, overwrite=True)
+    assert names(home) == ["bad_.face-0.00000.40-00001.80.mp4", "crops.jsonl"]
 
 
 def test_few_crops_are_open_at_once(tmp_path: Path, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 Both read the file once, frame by frame, and hold no more of it than is being written.
 """
 
-from clapboard.footage.crops import crop_stem, write_crops
+from clapboard.footage.crops import crop_stem, require_no_crops, write_crops
 from clapboard.footage.overlay import write_overlay
 
-__all__ = ["crop_stem", "write_crops", "write_overlay"]
+__all__ = ["crop_stem", "require_no_crops", "write_crops", "write_overlay"]

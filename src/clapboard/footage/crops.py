@@ -1,8 +1,6 @@
 """Each turn of a speaking face as a clip of its own."""
 
-import json
 import math
-import os
 import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
@@ -13,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from clapboard.errors import MediaError, UsageError
-from clapboard.files import candidate_beside, put_in_place, require_writable
+from clapboard.footage.rows import CropList, hidden_folder, names_of_source
 from clapboard.footage.source import HALF_PERIOD_S, measured_clip, named
 from clapboard.media.film import Film
 from clapboard.media.grid import TIE_S, on_grid
@@ -30,8 +28,6 @@ SHORTEST_S = 0.6
 """Shorter crops are not written (s): too little for a word."""
 CROP_VIEW = "face-224"
 """The view of a face that crops show, see `clapboard.vision.views`."""
-LIST_NAME = "crops.jsonl"
-"""One row for each crop of a folder."""
 LONGEST_STEM = 120
 """Names of crops begin with no more than so many bytes of that of the source: file systems take 255 in all."""
 NOTHING = np.zeros(0, np.float32)
@@ -100,13 +96,23 @@ def stretches(turns: Iterable[Turn], faces: Iterable[FaceSpeech]) -> list[Stretc
 
 def crop_name(source: Path, stretch: Stretch) -> str:
     """``talk.face-0.00012.40-00015.00.mp4``: a name that any file system and shell takes, in the order of time."""
-    return f"{crop_stem(source)}.face-{stretch.face}.{stretch.start_s:08.2f}-{stretch.end_s:08.2f}.mp4"
+    return f"{_begins(source)}{stretch.face}.{stretch.start_s:08.2f}-{stretch.end_s:08.2f}.mp4"
 
 
 def crop_stem(source: Path) -> str:
     """What the names of all crops of a file begin with; that of different files may be the same."""
     stem = re.sub(r"[^\w.-]", "_", source.stem).lstrip("-.") or "clip"
     return stem.encode()[:LONGEST_STEM].decode(errors="ignore")
+
+
+def require_no_crops(path: str | Path, folder: str | Path) -> None:
+    """Refuse a folder that holds crops of a file already, before anybody waits.
+
+    Raises
+    ------
+    UsageError : as said, or its list is none
+    """
+    CropList(Path(folder), Path(path), _begins(Path(path))).require_free([], overwrite=False)
 
 
 def write_crops(
@@ -123,16 +129,19 @@ def write_crops(
 
     Crops are 224 px wide, 25 pictures a second (of the source, the nearest in time to each), H.264 and AAC in mp4, the
     sound one channel at 16 kHz, cut to the sample, as long as the pictures; where the source has none it is silent.
-    The square is that of the published pipeline, see `clapboard.vision.views`. ``crops.jsonl`` gets a row for each
-    crop as it is finished: file, face, start_s, end_s, source, offset_ms (positive = sound early), corrected.
+    The square is that of the published pipeline, see `clapboard.vision.views`. They get their names when the last one
+    is finished, all of them or none. ``crops.jsonl`` gets a row for each: file, face, start_s, end_s, source,
+    source_percent_encoded (null unless its name is no Unicode), offset_ms (positive = sound early), offset_from (see
+    `Speakers`), corrected.
 
     Parameters
     ----------
     found : who speaks when in this file
     path : the file; it is never changed
     folder : where to; it is made where it is missing
-    correct_offset : take ``found.offset_ms`` out, so that sound and picture of the crops are together
-    overwrite : replace crops that are there already
+    correct_offset : take ``found.offset_ms`` out, so that sound and picture of the crops are together; nothing is
+        corrected by an offset that is only ``assumed``
+    overwrite : replace all crops of this file that are there already
     hook : called as ``hook("crops", done_s, total_s)``
     threads : for decoding and encoding
 
@@ -149,40 +158,41 @@ def write_crops(
     require_file(source)
     if correct_offset and not math.isfinite(found.offset_ms):
         raise UsageError(f"{source}: its offset is not known, so that it cannot be taken out of the crops")
+    correct_offset = correct_offset and found.offset_from != "assumed"
     planned = {crop_name(source, stretch): stretch for stretch in stretches(found.turns, found.faces)}
-    if not planned:
+    there = CropList(home, source, _begins(source))
+    if not planned and not (overwrite and home.is_dir()):
         return []
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MediaError(f"{home}: is no folder and none can be made ({error.strerror}); name another") from error
-    for name in planned:
-        require_writable(home / name, source, overwrite, "--crops")
-    rows = home / LIST_NAME
-    _forget(rows, set(planned))
-    same = {"source": str(source), "offset_ms": _rounded(found.offset_ms), "corrected": correct_offset}
+    same = {
+        **names_of_source(source),
+        "offset_ms": _rounded(found.offset_ms),
+        "offset_from": found.offset_from,
+        "corrected": correct_offset,
+    }
     late_s = found.offset_ms / 1000 if correct_offset else 0.0
-    faces = {face.number: face for face in found.faces}
-    crops = [
-        _Crop(home / name, faces[stretch.face], stretch, late_s, overwrite=overwrite)
-        for name, stretch in planned.items()
-    ]
-    cutter = _Cutter(crops, measured_clip(found, source), named("crops", hook), threads)
-    with closing(cutter.finished()) as finished:
-        for crop in finished:
-            here = crop.stretch
-            times = {"start_s": round(here.start_s, 2), "end_s": round(here.end_s, 2)}
-            _append(rows, json.dumps({"file": crop.path.name, "face": here.face, **times, **same}, ensure_ascii=False))
-    return [crop.path for crop in crops]
+    faces, rows = {face.number: face for face in found.faces}, list[dict[str, Any]]()
+    with hidden_folder(home) as part:
+        there.require_free(planned, overwrite=overwrite)
+        crops = [_Crop(part / name, faces[stretch.face], stretch, late_s) for name, stretch in planned.items()]
+        if crops:
+            cutter = _Cutter(crops, measured_clip(found, source), named("crops", hook), threads)
+            with closing(cutter.finished()) as finished:
+                for crop in finished:
+                    here = crop.stretch
+                    times = {"start_s": round(here.start_s, 2), "end_s": round(here.end_s, 2)}
+                    rows.append({"file": crop.path.name, "face": here.face, **times, **same})
+        order = {name: place for place, name in enumerate(planned)}
+        rows.sort(key=lambda row: order[row["file"]])
+        return there.replace(part, rows, overwrite=overwrite)
 
 
 class _Crop:
     """One crop while it is written: opened by what comes first, picture or sound, closed when both are past its end."""
 
-    def __init__(self, path: Path, face: FaceSpeech, stretch: Stretch, late_s: float, *, overwrite: bool) -> None:
+    def __init__(self, path: Path, face: FaceSpeech, stretch: Stretch, late_s: float) -> None:
         self.path, self.stretch = path, stretch
         self.seen = self.heard = False  # all of its pictures, all of its sound
-        self._face, self._late_s, self._overwrite = face, late_s, overwrite
+        self._face, self._late_s = face, late_s
         self._film: Film | None = None
         self._view = view_of(CROP_VIEW)
         self._factor = self._pictures = 0
@@ -214,7 +224,7 @@ class _Crop:
         """Finish it; sound that ended early is followed by silence."""
         if self._film is None or not self._pictures:
             raise UsageError(
-                f"{self.path}: there is no picture at {self.stretch.start_s:.1f} s; was another file measured?"
+                f"{self.path.name}: there is no picture at {self.stretch.start_s:.1f} s; was another file measured?"
             )
         self._film.sound(NOTHING, self.stretch.end_s - self.stretch.start_s)
         film, self._film, self._poses = self._film, None, None
@@ -236,7 +246,6 @@ class _Crop:
                 height_px=px,
                 rate=PICTURE_HZ,
                 sound=(SAMPLE_RATE_HZ, 1, "aac"),
-                overwrite=self._overwrite,
             )
             self._film = film.__enter__()
             self._film.sound(NOTHING, 0.0)  # from the first picture on
@@ -305,31 +314,11 @@ class _Cutter:
             yield crop
 
 
-def _forget(rows: Path, names: set[str]) -> None:
-    """Take the rows of crops that are written anew out of the list."""
-    if not rows.exists():
-        return
-    try:
-        lines = rows.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if line.strip() and json.loads(line).get("file") not in names]
-    except (OSError, ValueError, AttributeError) as error:
-        raise UsageError(f"{rows}: is no list of crops ({error}); move it away or name another folder") from error
-    if len(kept) < len(lines):
-        with candidate_beside(rows) as candidate:
-            candidate.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            put_in_place(candidate, rows, overwrite=True)
+def _begins(source: Path) -> str:
+    """What the names of all crops of a file begin with, up to the number of the face."""
+    return f"{crop_stem(source)}.face-"
 
 
 def _rounded(offset_ms: float) -> float | None:
     """An offset to a tenth of a millisecond; JSON has no word for NaN."""
     return round(offset_ms, 1) if math.isfinite(offset_ms) else None
-
-
-def _append(rows: Path, line: str) -> None:
-    """Add a row; several processes may do so at once."""
-    try:
-        number = os.open(rows, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        with open(number, "wb", buffering=0) as file:
-            file.write(f"{line}\n".encode())
-    except OSError as error:
-        raise MediaError(f"{rows}: cannot be written ({error.strerror}); make room or name another folder") from error
