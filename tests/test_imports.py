@@ -144,6 +144,18 @@ def test_bare_import_costs_nothing() -> None:
     assert not loaded_by("import clapboard").intersection(HEAVY)
 
 
+def test_the_command_lets_numpy_multiply_in_one_thread(tmp_path: Path) -> None:
+    """Protects the CPU seconds of every command: NumPy reads it when it is imported, so it has to be set before."""
+    code = (
+        "import os, sys\nfrom clapboard.cli import main, app\nassert 'numpy' not in sys.modules\n"
+        "app.run = lambda argv: print(os.environ['OPENBLAS_NUM_THREADS']) or 0\nmain([])\n"
+        "assert 'OPENBLAS_NUM_THREADS' not in os.environ"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout == "1\n"
+
+
 def test_help_loads_nothing_that_measures() -> None:
     """``clapboard check --help`` answers at once."""
     loaded = loaded_by("from clapboard.cli import main\nmain(['check', '--help'])")

@@ -1,6 +1,7 @@
 """Processes side by side: every job is done, whoever dies takes nobody along, and none stays behind."""
 
 import multiprocessing
+import os
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +20,15 @@ def test_every_job_is_done_once(processes: int) -> None:
     """Protects the bookkeeping: results carry the number of their job, whatever the order; no process is left."""
     assert dict(work(toy.square_or_die, [3, 1, 4, 1, 5], processes)) == {0: 9, 1: 1, 2: 16, 3: 1, 4: 25}
     assert multiprocessing.active_children() == []
+
+
+def test_processes_multiply_in_one_thread_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second thread of OpenBLAS waits in a loop and takes a quarter of the other process's core."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert dict(work(toy.blas_threads, [0, 0], 2)) == {0: "1", 1: "1"}
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    assert dict(work(toy.blas_threads, [0], 1)) == {0: "3"}
 
 
 def test_no_jobs_need_no_process() -> None:

@@ -17,6 +17,11 @@ from clapboard.dataset.store import Entry, Stored, Writer
 VIEW = "mouth-64"
 
 
+def blas_threads(_: int) -> str | None:
+    """A job: how many threads NumPy's products may take in its process."""
+    return os.environ.get("OPENBLAS_NUM_THREADS")
+
+
 def stored(seed: int, frames: int = 30, px: int = 64, start_s: float = 0.25, colour: bool = False) -> Stored:
     """Return a track of noise whose sound runs from ``start_s`` to 0.5 s behind its last frame, all from one seed."""
     rng = np.random.default_rng(seed)

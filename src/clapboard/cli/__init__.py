@@ -25,8 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     ``argv`` are the arguments without the program's name; None takes those of the process.
     """
-    try:
-        from clapboard.cli.app import run
-    except KeyboardInterrupt:  # Ctrl-C while the packages are loaded
-        return 130
-    return run(argv)
+    from clapboard.runtime import one_blas_thread
+
+    with one_blas_thread():
+        try:
+            from clapboard.cli.app import run
+        except KeyboardInterrupt:  # Ctrl-C while the packages are loaded
+            return 130
+        return run(argv)

@@ -11,6 +11,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from clapboard.errors import ClapboardError
+from clapboard.runtime import one_blas_thread
 
 _SPAWN = multiprocessing.get_context("spawn")
 """A fresh interpreter for each: a fork would copy the threads' locks of the libraries, but not their threads."""
@@ -80,7 +81,7 @@ def _begin(function: Callable[[Any], Any]) -> _Worker:
     """Start a process."""
     here, there = _SPAWN.Pipe()
     process = _SPAWN.Process(target=_serve, args=(function, there), daemon=True)
-    with _deaf():
+    with _deaf(), one_blas_thread():
         process.start()
     there.close()
     return _Worker(process, here)
