@@ -41,6 +41,11 @@ Status = Literal["scored", "undecided", "not_scored"]
 MODES: tuple[Mode, ...] = ("better", "compatible")
 REACH_MS = SHIFT_FRAMES * FRAME_MS
 """How far is searched, both ways (ms): as far as the published evaluation does."""
+HOW = (
+    "get syncnet_v2.model, run clapboard models import syncnet_v2.model -o FOLDER, then give "
+    "--model FOLDER/syncnet-v2.json"
+)
+"""How to come by the model of ``compatible``."""
 PUBLISHED_FRAMES = 100
 """The published pipeline keeps tracks of more frames than this."""
 
@@ -91,7 +96,7 @@ class Score:
 class Summary:
     """Over files: how many, and the means over those with numbers, with their intervals.
 
-    ``files`` = ``scored`` + ``undecided`` + ``not_scored``; the means are over the first two.
+    ``files`` = ``scored`` + ``not_scored``; ``undecided`` are those of the scored whose numbers may be chance.
     """
 
     files: int
@@ -125,18 +130,25 @@ def scorer(mode: str, model: str | Path | SyncModel | None = None, threads: int 
     """
     if mode_of(mode) == "better":
         return opened(DEFAULT_MODEL if model is None else model, threads)
-    how = (
-        "get syncnet_v2.model, run clapboard models import syncnet_v2.model -o FOLDER, then give "
-        "--model FOLDER/syncnet-v2.json"
-    )
-    if model is None:
-        raise ModelError(
-            f"compatible scores need the published SyncNet weights, which are not part of Clapboard; {how}"
-        )
+    _require_named(mode, model)
+    assert model is not None
     loaded = opened(model, threads)
     if not loaded.spec.is_published:
-        raise ModelError(f"{loaded.spec.name} is not the published SyncNet, so its scores are not compatible; {how}")
+        raise ModelError(f"{loaded.spec.name} is not the published SyncNet, so its scores are not compatible; {HOW}")
     return loaded
+
+
+def _require_named(mode: str, model: object) -> None:
+    """See that a model is named where the package has none.
+
+    Raises
+    ------
+    ModelError : as said
+    """
+    if mode == "compatible" and model is None:
+        raise ModelError(
+            f"compatible scores need the published SyncNet weights, which are not part of Clapboard; {HOW}"
+        )
 
 
 def score(
@@ -294,7 +306,7 @@ def summary(rows: Sequence[Score], resamples: int = 1000, seed: int = 0) -> Summ
     count = {status: sum(row.status == status for row in rows) for status in ("scored", "undecided", "not_scored")}
     return Summary(
         len(rows),
-        count["scored"],
+        count["scored"] + count["undecided"],
         count["undecided"],
         count["not_scored"],
         lse.mean_of([row.lse_d for row in rows], names, resamples, seed),
@@ -305,12 +317,18 @@ def summary(rows: Sequence[Score], resamples: int = 1000, seed: int = 0) -> Summ
 class LipSyncError:
     """LSE-D and LSE-C over many files, fed piece by piece: ``update``, ``compute``, ``reset``, as torchmetrics has it.
 
-    It pickles, and what several processes have gathered can be merged. Models are opened when they are first needed.
+    It pickles, and what several processes have gathered can be merged. Models are opened when they are first needed,
+    but ``compatible`` wants one to be named at once, also for distances of one's own.
 
     Parameters
     ----------
     mode, model, audio_track, threads : as `score` takes them; the model by name or path, so that it can be pickled
     resamples, seed : of the bootstrap
+
+    Raises
+    ------
+    UsageError : there is no such mode, or the model is one that is loaded
+    ModelError : the mode is ``compatible``, and no model is named
     """
 
     higher_is_better = None
@@ -329,6 +347,7 @@ class LipSyncError:
         if isinstance(model, SyncModel):
             raise UsageError("a metric takes the name or the path of a model, not one that is loaded: it must pickle")
         self.mode, self.model = mode_of(mode), None if model is None else str(model)
+        _require_named(mode, model)
         self._options = {"audio_track": audio_track, "threads": threads}
         self._resamples, self._seed = resamples, seed
         self.rows: list[Score] = []

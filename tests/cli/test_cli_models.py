@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,18 @@ def test_a_missing_model_is_one_line(command: list[str], tmp_path: Path, capsys:
     assert len(err.splitlines()) == 1
     assert "no model called nothing; bundled are clapboard-s" in err
     assert list(tmp_path.iterdir()) == [film]
+
+
+def test_importing_without_torch_says_what_it_needs(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects who scores generated video and never trains: torch is for converting the checkpoint only."""
+    for name in [name for name in sys.modules if name.startswith("clapboard.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main(["models", "import", str(tmp_path / "syncnet_v2.model"), "-o", str(tmp_path / "m")]) == 5
+    assert capsys.readouterr().err == (
+        "clapboard: converting the checkpoint needs torch: pip install 'clapboard[train]'; "
+        "the model that it becomes runs without\n"
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -74,7 +74,7 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["files"][2]["lse_d"] is None
     assert found["files"][0]["tracks"][0]["face_px"] == 90
     whole = found["summary"]
-    assert (whole["files"], whole["scored"], whole["undecided"], whole["not_scored"]) == (3, 1, 1, 1)
+    assert (whole["files"], whole["scored"], whole["undecided"], whole["not_scored"]) == (3, 2, 1, 1)
     assert whole["lse_d"]["mean"] == pytest.approx(1.1)
     assert whole["difference"] is None
 

@@ -129,8 +129,15 @@ def import_(
 
     Exit code: 0 done, 2 no such file, 4 the folder cannot be written, 5 torch is missing, or it is another file.
     """
-    from clapboard.training.publish import import_published
+    from clapboard.errors import MissingExtraError
 
+    try:
+        from clapboard.training.publish import import_published
+    except MissingExtraError:
+        raise MissingExtraError(
+            "converting the checkpoint needs torch: pip install 'clapboard[train]'; "
+            "the model that it becomes runs without"
+        ) from None
     made = import_published(file, out, name=name, with_torch=with_torch, overwrite=overwrite)
     if not quiet:
         _say([made])

@@ -104,12 +104,11 @@ def _remark(row: Record) -> str:
 def summary_lines(record: Record) -> list[str]:
     """Return how many files have numbers, and the means."""
     whole = record["summary"]
-    counted = whole["scored"] + whole["undecided"]
-    found = [f"scored {counted} of {whole['files']} files, {whole['undecided']} of them undecided"]
-    found += _means("mean", whole, counted)
+    found = [f"scored {whole['scored']} of {whole['files']} files, {whole['undecided']} of them undecided"]
+    found += _means("mean", whole, whole["scored"])
     apart, originals = whole["difference"], whole["reference"]
     if apart is not None:
-        found += _means("originals", originals, originals["scored"] + originals["undecided"])
+        found += _means("originals", originals, originals["scored"])
         found += _means("difference", apart, apart["pairs"], "+.3f")
     return found
 
