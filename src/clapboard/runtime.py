@@ -26,8 +26,8 @@ def onnx_runtime() -> Any:
 def one_blas_thread() -> Iterator[None]:
     """Let NumPy multiply in one thread where it is imported meanwhile, here or in a new process.
 
-    What the user has set stays. Our matrices are small: a second thread of OpenBLAS waits in a loop, which cost a
-    quarter of all CPU seconds.
+    What the user has set stays. Our matrices are small, and a second thread of OpenBLAS waits in a loop: that cost a
+    quarter of the CPU seconds of clips of 4 s.
     """
     ours = [name for name in _BLAS_THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(ours, "1"))
