@@ -1,7 +1,7 @@
 """The values that pass between stages: few, frozen, their shapes and units checked where they are made.
 
 Letters of shapes: T frames or windows, N samples, K lags, D features, n faces. Times are seconds on the file's clock.
-Offsets are positive when the sound is early; see `clapboard.timebase`.
+Offsets are positive when the sound is early; see `clapboard.timebase`. Arrays are left out when a value is printed.
 """
 
 from collections.abc import Callable, Mapping
@@ -84,9 +84,9 @@ class Frame:
     """
 
     time_s: float
-    image: NDArray[np.uint8]
-    thumbnail: NDArray[np.uint8]
-    colour: NDArray[np.uint8] | None = None
+    image: NDArray[np.uint8] = field(repr=False)
+    thumbnail: NDArray[np.uint8] = field(repr=False)
+    colour: NDArray[np.uint8] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Check shapes."""
@@ -102,7 +102,7 @@ class Frame:
 class Audio:
     """A run of sound without gaps: ``samples`` (N,) float32 in [-1, 1], ``start_s`` the time of the first one."""
 
-    samples: F32
+    samples: F32 = field(repr=False)
     rate_hz: int
     start_s: float
 
@@ -135,9 +135,9 @@ class Faces:
     Landmarks are left eye, right eye, nose, left and right corner of the mouth, as the viewer sees them.
     """
 
-    boxes: F32
-    scores: F32
-    landmarks: F32
+    boxes: F32 = field(repr=False)
+    scores: F32 = field(repr=False)
+    landmarks: F32 = field(repr=False)
 
     def __post_init__(self) -> None:
         """Check shapes."""
@@ -167,11 +167,11 @@ class Track:
 
     number: int
     shot: Shot
-    time_s: F64
-    boxes: F32
-    landmarks: F32
-    interpolated: NDArray[np.bool_]
-    scores: F32 | None = None
+    time_s: F64 = field(repr=False)
+    boxes: F32 = field(repr=False)
+    landmarks: F32 = field(repr=False)
+    interpolated: NDArray[np.bool_] = field(repr=False)
+    scores: F32 | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Check shapes."""
@@ -201,8 +201,8 @@ class Crops:
     """
 
     track: int
-    images: NDArray[np.uint8]
-    time_s: F64
+    images: NDArray[np.uint8] = field(repr=False)
+    time_s: F64 = field(repr=False)
 
     def __post_init__(self) -> None:
         """Check shapes."""
@@ -223,8 +223,8 @@ class Features:
     ``first_s`` is the middle of row 0, s; rows are 10 ms apart.
     """
 
-    values: NDArray[np.floating[Any]]
-    valid: NDArray[np.bool_]
+    values: NDArray[np.floating[Any]] = field(repr=False)
+    valid: NDArray[np.bool_] = field(repr=False)
     first_s: float
 
     def __post_init__(self) -> None:
@@ -240,8 +240,8 @@ class Embeddings:
     The time is the middle of what the network saw.
     """
 
-    values: F32
-    time_s: F64
+    values: F32 = field(repr=False)
+    time_s: F64 = field(repr=False)
 
     def __post_init__(self) -> None:
         """Check shapes."""
@@ -260,9 +260,9 @@ class Distances:
     NaN where the file has no sound there. ``lags_s`` (K,) ascends.
     """
 
-    values: F32
-    lags_s: F64
-    time_s: F64
+    values: F32 = field(repr=False)
+    lags_s: F64 = field(repr=False)
+    time_s: F64 = field(repr=False)
 
     def __post_init__(self) -> None:
         """Check shapes."""
@@ -294,8 +294,8 @@ class Offset:
     offset_ms: float
     confidence: float
     min_distance: float
-    curve: F32
-    offsets_ms: F64
+    curve: F32 = field(repr=False)
+    offsets_ms: F64 = field(repr=False)
     windows: int
     p_within_frame: float = float("nan")
     reasons: tuple[str, ...] = ()
@@ -380,11 +380,11 @@ class FaceSpeech:
     """
 
     number: int
-    time_s: F64
-    boxes: F32
-    distance: F32
-    score: F32
-    speaking: NDArray[np.bool_]
+    time_s: F64 = field(repr=False)
+    boxes: F32 = field(repr=False)
+    distance: F32 = field(repr=False)
+    score: F32 = field(repr=False)
+    speaking: NDArray[np.bool_] = field(repr=False)
 
     def __post_init__(self) -> None:
         """Check shapes."""
