@@ -52,6 +52,14 @@ def seats_of_turns(found: Speakers, truth: SceneTruth) -> list[int | None]:
     return [seat for place, seat in enumerate(named) if place == 0 or named[place - 1] != seat]
 
 
+def test_a_window_that_nothing_uses_is_refused(tmp_path: Path) -> None:
+    """As by the command: who gives a length has to know that it changes nothing."""
+    with pytest.raises(UsageError, match="window_frames is for the method window, not for states"):
+        who_speaks(tmp_path / "none.mp4", window_frames=5)
+    with pytest.raises(MediaError, match="no such file"):
+        who_speaks(tmp_path / "none.mp4", method="window", window_frames=5)
+
+
 def test_two_people_who_take_turns_are_told_apart(panel: SceneTruth) -> None:
     """Protects the command's purpose, at an offset that is not zero."""
     assert panel.path is not None

@@ -43,7 +43,7 @@ def who_speaks(
     *,
     offset_ms: float | None = None,
     method: Method = "states",
-    window_frames: int = WINDOW_FRAMES,
+    window_frames: int | None = None,
     max_offset_ms: float = 1000.0,
     audio_track: int | None = None,
     model: str | Path | SyncModel = DEFAULT_MODEL,
@@ -61,7 +61,7 @@ def who_speaks(
         else 0 is
     method : ``states``, a two-state model smoothed over time; ``window``, the mean over a sliding window; ``median``,
         every frame through a median filter
-    window_frames : length of the window of ``window``, frames of 40 ms
+    window_frames : length of the window of ``window``, frames of 40 ms; 25 where None
     max_offset_ms : search range of the offset, both ways, 40 to 60000
     audio_track : which audio stream, counted from 0; the default one where None
     model : bundled name, path of a model's JSON, or a loaded model
@@ -75,7 +75,10 @@ def who_speaks(
     UsageError : an argument makes no sense
     ModelError : the model cannot be loaded, or was not fitted to tell who speaks
     """
-    require_method(method, window_frames)
+    if window_frames is not None and method != "window":
+        raise UsageError(f"window_frames is for the method window, not for {method}")
+    frames = WINDOW_FRAMES if window_frames is None else window_frames
+    require_method(method, frames)
     compared = compare(
         path,
         offset_ms=offset_ms,
@@ -86,7 +89,7 @@ def who_speaks(
         hook=hook,
         threads=threads,
     )
-    return decide(compared, method=method, window_frames=window_frames)
+    return decide(compared, method=method, window_frames=frames)
 
 
 def compare(
