@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from clapboard import speaking
 from clapboard.cli import main
 from clapboard.media.probe import probe
 from clapboard.media.read import read_frames
@@ -129,7 +130,8 @@ def test_frames_of_json_fit_their_turns(found: Found) -> None:
             assert {len(values) for values in frames.values()} == {len(frames["time_s"])}
             assert np.diff(frames["time_s"]).mean() == pytest.approx(STEP_S, abs=1e-3)
             said = frames["speaking"] > 0
-            assert face["speaking_s"] == pytest.approx(said.sum() * STEP_S, abs=1e-6)
+            lengths_s = [turn["end_s"] - turn["start_s"] for turn in answer["turns"] if turn["face"] == face["number"]]
+            assert face["speaking_s"] == pytest.approx(sum(lengths_s), abs=1e-3)
             if said.any():
                 assert frames["score"][said].mean() > frames["score"][~said].mean() + 0.4
                 assert np.nanmean(frames["distance"][said]) < np.nanmean(frames["distance"][~said])
@@ -333,6 +335,80 @@ def test_several_files_write_into_folders(
     twin.write_bytes(b"x")
     assert main(["speakers", str(video), str(twin), "--rttm", str(out)]) == 2
     assert "a.mp4 would be written twice" in capsys.readouterr().err
+
+
+def test_files_of_one_stem_are_told_apart_in_tables(asked: list[dict[str, Any]], tmp_path: Path) -> None:
+    """Joined, tables of c.mp4 and c.mkv would be one video; the others keep their short names."""
+    files = [tmp_path / name for name in ("c.mp4", "c.mkv", "d.mp4", "c.mp4.mov", "e f.mp4", "e_f.mkv")]
+    for file in files:
+        file.write_bytes(b"x")
+    out = tmp_path / "out"
+    assert main(["speakers", "-q", *map(str, files), "--rttm", str(out), "--ava", str(out)]) == 0
+    ids = ["c.mp4", "c.mkv", "d", "c.mp4.mov", "e f.mp4", "e_f.mkv"]
+    for file, name in zip(files, ids, strict=True):
+        assert (out / f"{file.name}.rttm").read_text().split()[1] == name.replace(" ", "_")
+        assert (out / f"{file.name}.csv").read_text().splitlines()[1].startswith(f"{name},0.000,")
+
+
+def test_crops_are_not_shifted_by_an_assumed_offset(
+    asked: list[dict[str, Any]],
+    video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Who asks for it has to learn that it was not done, in one line, and what to do."""
+    measured = speaking.who_speaks
+    monkeypatch.setattr("clapboard.footage.write_crops", lambda *given, **options: [tmp_path / "x"])
+    call = ["speakers", str(video), "--crops", str(tmp_path / "crops")]
+    assert main([*call, "--correct-offset"]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(
+        speaking, "who_speaks", lambda path, **options: replace(measured(path, **options), offset_from="assumed")
+    )
+    assert main(call) == 0
+    assert capsys.readouterr().err == ""
+    assert main([*call, "--correct-offset"]) == 0
+    assert capsys.readouterr().err == (
+        f"clapboard: {video}: the sound of its clips is not shifted, for the offset is only assumed; give --offset-ms\n"
+    )
+
+
+def test_crops_that_are_there_are_refused_before_anybody_waits(
+    asked: list[dict[str, Any]], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measuring takes minutes: what cannot be written is told at once."""
+    crops = tmp_path / "crops"
+    crops.mkdir()
+    (crops / "a.face-0.00000.00-00001.00.mp4").write_bytes(b"x")
+    row = {"file": "a.face-0.00000.00-00001.00.mp4", "source": str(video)}
+    (crops / "crops.jsonl").write_text(f"{json.dumps(row)}\n")
+    assert main(["speakers", str(video), "--crops", str(crops)]) == 2
+    assert "exists already; give --overwrite or another --crops" in capsys.readouterr().err
+    assert asked == []
+
+
+def test_an_interruption_names_what_stays(
+    asked: list[dict[str, Any]],
+    video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Ctrl-C after the first output: it is whole and kept, and the line says so and how to repeat the command."""
+
+    def stop(*given: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("clapboard.footage.write_overlay", stop)
+    rttm, overlay = tmp_path / "x.rttm", tmp_path / "x.mkv"
+    assert main(["speakers", str(video), "--overlay", str(overlay)]) == 130
+    assert capsys.readouterr().err == "clapboard: interrupted; nothing was left behind\n"
+    assert main(["speakers", str(video), "--rttm", str(rttm), "--overlay", str(overlay)]) == 130
+    assert capsys.readouterr().err == (
+        f"clapboard: interrupted; {rttm} finished before and kept; to begin again give --overwrite\n"
+    )
+    assert rttm.read_text().startswith("SPEAKER a 1 ")
 
 
 def test_crops_of_two_files_never_share_a_name(

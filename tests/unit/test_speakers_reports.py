@@ -104,6 +104,44 @@ def test_where_the_offset_comes_from_is_said_in_words(panel: Speakers, make_repo
     assert "offset      0 ms, assumed, since the offset of the file is not trusted: windows disagree" in words
 
 
+def test_sentence_table_and_json_say_alike_how_long_a_face_speaks(panel: Speakers) -> None:
+    """Turns leave out what is too short and reach over pauses: all formats count turns, and none counts frames."""
+    turns = (Turn(1.0, 1.32, 0, 0.9), Turn(2.0, 4.35, 0, 0.9))
+    found = replace(panel, turns=turns)
+    words = printed(found)
+    assert "face 0 speaks for 2.7 s" in words
+    rows = [line.split("   ") for line in words.splitlines() if " px " in line]
+    assert [row[-2].strip() for row in rows] == ["2.7 s", "0.0 s"]
+    assert [one["speaking_s"] for one in parsed(found)["faces"]] == [2.67, 0.0]
+
+
+def test_an_offset_beyond_the_search_is_hinted_at(panel: Speakers, make_report: Make) -> None:
+    """A film 1.5 s off has only voices off screen: nobody should have to guess why."""
+    report = make_report("a.mp4", 600.0, reasons=("windows disagree",))
+    unseen = replace(panel, report=report, offset_ms=0.0, offset_from="assumed", turns=(Turn(1.0, 3.5, None, 0.9),))
+    words = "hint        no face matches the sound; if one should, the offset may be beyond the search: "
+    assert f"{words}try --max-offset-ms 5000, or give --offset-ms\n" in printed(unseen)
+    wide = replace(report, offset=replace(report.offset, offsets_ms=np.linspace(4990, -4990, 5)))
+    assert f"{words}give --offset-ms\n" in printed(replace(unseen, report=wide))
+    for other in (
+        replace(unseen, offset_from="file"),
+        replace(unseen, turns=()),
+        replace(unseen, turns=(*unseen.turns, Turn(4.0, 5.0, 0, 0.9))),
+        replace(unseen, faces=()),
+    ):
+        assert "beyond" not in printed(other)
+
+
+def test_values_are_short_when_printed(panel: Speakers) -> None:
+    """An hour of four faces has millions of numbers: printed, they would push the answer off the screen."""
+    long = replace(panel, faces=tuple(face(number, [1] * 5000, left_px=20) for number in range(2)))
+    words = repr(long)
+    assert "Turn(start_s=1.0, end_s=1.12, face=0, score=0.9)" in words
+    assert "FaceSpeech(number=0)" in words
+    assert "array(" not in words
+    assert len(words) < 4000
+
+
 def test_sentences_of_other_outcomes(panel: Speakers, make_report: Make) -> None:
     """Silence, many faces, no face, no sound next to a face, and a file that cannot be read are told apart."""
     assert sentence(replace(panel, turns=())) == "nobody speaks"
@@ -180,6 +218,7 @@ def test_rttm_to_the_letter(panel: Speakers) -> None:
         "SPEAKER my_panel 1 64.720 1.500 <NA> <NA> offscreen 0.910 <NA>\n"
     )
     assert to_rttm(replace(panel, turns=())) == ""
+    assert to_rttm(panel, "my panel.mp4").startswith("SPEAKER my_panel.mp4 1 0.420 ")
 
 
 def test_rttm_stays_within_the_sound_and_on_its_fields(panel: Speakers, make_report: Make) -> None:
@@ -208,6 +247,12 @@ def test_ava_csv_to_the_letter(panel: Speakers) -> None:
 def _cut(one: FaceSpeech, start: int, stop: int) -> dict[str, Any]:
     names = ("time_s", "boxes", "distance", "score", "speaking")
     return {name: getattr(one, name)[start:stop] for name in names}
+
+
+def test_ava_csv_takes_another_name(panel: Speakers) -> None:
+    """Two files of one stem must not share a video."""
+    row = next(csv.reader(io.StringIO(to_ava(panel, SIZE_PX, "my panel.mp4", predictions=True))))
+    assert (row[0], row[7]) == ("my panel.mp4", "my panel.mp4:0")
 
 
 def test_a_frame_that_fills_several_points_of_the_grid_is_one_row(panel: Speakers) -> None:

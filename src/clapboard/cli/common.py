@@ -141,7 +141,8 @@ def guarded(command: Callable[P, int]) -> Callable[P, int]:
             complain(f"the output cannot be written ({error.strerror or error}); make room or send it elsewhere")
             return EXIT_MEDIA
         except KeyboardInterrupt as stop:
-            complain("interrupted; nothing was left behind")
+            left = "; ".join(getattr(stop, "__notes__", [])) or "nothing was left behind"
+            complain(f"interrupted; {left}")
             return EXIT_SIGNAL + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
         except Exception as error:
             code, message = code_of(error)

@@ -65,6 +65,18 @@ class Output:
             raise UsageError(f"{self.out}: {twice[0]} would be written twice; give files of one name apart")
 
 
+def ids_of(files: Sequence[Path]) -> list[str]:
+    """Return what each file is called within tables: its name without the ending; where two are alike, all of it."""
+    ids = [path.stem for path in files]
+    while True:
+        plain = Counter("_".join(name.split()) for name in ids)  # as RTTM has them
+        alike = [at for at, name in enumerate(ids) if plain["_".join(name.split())] > 1 and name != files[at].name]
+        if not alike:
+            return ids
+        for at in alike:
+            ids[at] = files[at].name
+
+
 def targets_of(outputs: Sequence[Output], files: Sequence[Path]) -> list[dict[str, Path]]:
     """Return for each file what is written for it, by option.
 

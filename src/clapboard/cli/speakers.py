@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -21,7 +21,7 @@ from clapboard.cli.common import (
     guarded,
     output_console,
 )
-from clapboard.cli.outputs import Output, targets_of
+from clapboard.cli.outputs import Output, ids_of, targets_of
 from clapboard.cli.progress import Hook, of_files
 from clapboard.errors import EXIT_IN_SYNC, EXIT_UNDECIDED, NoAudioError, NoVideoError, UsageError
 from clapboard.models import DEFAULT_MODEL
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _ENDINGS = {"--rttm": (".rttm",), "--ava": (".csv",), "--overlay": (".mp4", ".mkv", ".mov", ".m4v")}
 AVA_KINDS = ("labels", "predictions")
+_NAMED = 6
+"""So many outputs are named when the work is interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,15 @@ class _Asked:
     predictions: bool
     correct_offset: bool
     overwrite: bool
+
+
+@dataclass(slots=True)
+class _Written:
+    """What became of the outputs of one file: the highest exit code, what was written, and what stderr has to say."""
+
+    code: int = EXIT_IN_SYNC
+    lines: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 @guarded
@@ -134,21 +145,33 @@ def speakers(
     outputs = [_output(option, out) for option, out in given.items() if out is not None]
     _require_sense(asked, ava_as, given)
     worst, progress = EXIT_IN_SYNC, of_files(files, wanted=not quiet)
-    for path, targets in zip(files, targets_of(outputs, files), strict=True):
-        with progress.piece(path.name) as hook:
-            code, found, problem = _find(path, targets, asked, hook)
-            lines, problems = list[str](), [problem] if problem else []
-            if targets and not problem:  # before anything is printed: whoever reads that may stop early
-                failed, lines, problems = _write(found, path, targets, asked, hook)
-                code = max(code, failed)
-            with progress.aside():
-                _show(found, as_json=as_json, silent=quiet or bool(problem), verbose=verbose)
-                for line in [] if as_json or quiet else lines:
-                    print(shown(line), flush=True)
-                for line in problems:
-                    complain(line)
-        worst = max(worst, code)
+    kept = list[Path]()
+    try:
+        for path, name, targets in zip(files, ids_of(files), targets_of(outputs, files), strict=True):
+            with progress.piece(path.name) as hook:
+                code, found, problem = _find(path, targets, asked, hook)
+                written = _Written(problems=[problem] if problem else [])
+                if targets and not problem:  # before anything is printed: whoever reads that may stop early
+                    written = _write(found, path, name, targets=targets, asked=asked, hook=hook, kept=kept)
+                with progress.aside():
+                    _show(found, as_json=as_json, silent=quiet or bool(problem), verbose=verbose)
+                    for line in [] if as_json or quiet else written.lines:
+                        print(shown(line), flush=True)
+                    for line in written.problems:
+                        complain(line)
+            worst = max(worst, code, written.code)
+    except KeyboardInterrupt as stop:
+        if kept:
+            stop.add_note(_stays(kept))
+        raise
     return worst
+
+
+def _stays(kept: list[Path]) -> str:
+    """Return what an interruption leaves, and how to go on."""
+    places = list(dict.fromkeys(map(str, kept)))
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    return f"{', '.join(places[:_NAMED])}{more} finished before and kept; to begin again give --overwrite"
 
 
 def _output(option: str, out: Path) -> Output:
@@ -183,17 +206,20 @@ def _find(path: Path, targets: Mapping[str, Path], asked: _Asked, hook: Hook | N
         from clapboard.files import require_writable
         from clapboard.media.source import require_file
         from clapboard.report.speakers_wording import missing
-        from clapboard.speakers.decide import WINDOW_FRAMES
 
         require_file(path)
-        for option, target in targets.items():
+        for option, target in targets.items():  # nobody waits for what could not be kept
             if option != "--crops":
-                require_writable(target, path, asked.overwrite, option)  # nobody waits for what could not be kept
+                require_writable(target, path, asked.overwrite, option)
+            elif not asked.overwrite:
+                from clapboard.footage import require_no_crops
+
+                require_no_crops(path, target)
         found = speaking.who_speaks(
             path,
             offset_ms=asked.offset_ms,
             method=cast("Method", asked.method),
-            window_frames=asked.window_frames or WINDOW_FRAMES,
+            window_frames=asked.window_frames,
             max_offset_ms=asked.max_offset_ms,
             audio_track=asked.audio_track,
             model=asked.model,
@@ -237,32 +263,49 @@ def _size_px(found: "Speakers") -> tuple[int, int] | None:
 
 
 def _write(
-    found: "Speakers", path: Path, targets: Mapping[str, Path], asked: _Asked, hook: Hook | None
-) -> tuple[int, list[str], list[str]]:
-    """Write what is wanted of one file; return the highest exit code, what was written, and what could not be."""
-    worst, lines, problems = EXIT_IN_SYNC, list[str](), list[str]()
+    found: "Speakers",
+    path: Path,
+    name: str,
+    *,
+    targets: Mapping[str, Path],
+    asked: _Asked,
+    hook: Hook | None,
+    kept: list[Path],
+) -> _Written:
+    """Write what is wanted of one file, and add what is finished to ``kept``; ``name`` is that of the file in it."""
+    written = _Written()
     for option, target in targets.items():
         try:
-            lines.append(f"{target}: {_write_one(option, target, found, path=path, asked=asked, hook=hook)}")
+            what = _write_one(option, target, found, name, path=path, asked=asked, hook=hook)
         except Exception as error:
             code, message = code_of(error, path)
-            worst = max(worst, code)
-            problems.append(message)
-    return worst, lines, problems
+            written.code = max(written.code, code)
+            written.problems.append(message)
+        else:
+            kept.append(target)
+            written.lines.append(f"{target}: {what}")
+            if option == "--crops" and asked.correct_offset and found.offset_from == "assumed":
+                written.problems.append(
+                    f"{path}: the sound of its clips is not shifted, for the offset is only assumed; give --offset-ms"
+                )
+    return written
 
 
-def _write_one(option: str, target: Path, found: "Speakers", *, path: Path, asked: _Asked, hook: Hook | None) -> str:
+def _write_one(
+    option: str, target: Path, found: "Speakers", name: str, *, path: Path, asked: _Asked, hook: Hook | None
+) -> str:
     """Write one output; return what it holds, in words."""
     if option == "--rttm":
         from clapboard.report.rttm import to_rttm
 
-        words = to_rttm(found)
+        words = to_rttm(found, name)
         _write_text(words, target, asked.overwrite)
         return f"written, {_counted(words.count(chr(10)), 'turn')}"
     if option == "--ava":
         from clapboard.report.ava import to_ava
 
-        _write_text(to_ava(found, _size_px(found) or (1, 1), predictions=asked.predictions), target, asked.overwrite)
+        words = to_ava(found, _size_px(found) or (1, 1), name, predictions=asked.predictions)
+        _write_text(words, target, asked.overwrite)
         return f"written, {_counted(len(found.faces), 'face')}"
     from clapboard import footage
 

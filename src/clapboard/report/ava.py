@@ -30,20 +30,21 @@ COLUMNS = (
 SPEAKING, SILENT = "SPEAKING_AUDIBLE", "NOT_SPEAKING"
 
 
-def to_ava(found: Speakers, size_px: tuple[int, int], *, predictions: bool = False) -> str:
+def to_ava(found: Speakers, size_px: tuple[int, int], name: str | None = None, *, predictions: bool = False) -> str:
     """Return the rows of all faces, face by face, each in the order of time.
 
     Parameters
     ----------
     found : who speaks
     size_px : width and height of the pictures that boxes are measured in
+    name : the ``video_id``; the name of the video without its ending where None
     predictions : write what the official script takes as predictions; else what was decided, under a line of names
     """
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     if not predictions:
         rows.writerow(COLUMNS)
-    video = text(Path(found.report.file).stem)
+    video = text(Path(found.report.file).stem if name is None else name)
     for face in found.faces:
         for time_s, box, score, speaking in _frames(face, size_px):
             said = SPEAKING if speaking or predictions else SILENT

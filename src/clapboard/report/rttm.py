@@ -19,15 +19,16 @@ from clapboard.values import Speakers
 CHANNEL = 1
 
 
-def to_rttm(found: Speakers) -> str:
+def to_rttm(found: Speakers, name: str | None = None) -> str:
     """Return a line for each turn, in the order of their onsets; empty where nobody speaks.
 
     Names are ``face-N`` by the number of the track, and ``offscreen`` for a voice of nobody in the picture. The
-    confidence is the score of the turn. The file is named without its ending, white space in it becomes ``_``.
+    confidence is the score of the turn. The file is called ``name``, that of the video without its ending where None;
+    white space in it becomes ``_``.
     """
     clip = found.report.clip
     begin_s = clip.audio.start_s if clip is not None and clip.audio is not None else 0.0
-    name = re.sub(r"\s+", "_", text(Path(found.report.file).stem)) or "_"
+    name = re.sub(r"\s+", "_", text(Path(found.report.file).stem if name is None else name)) or "_"
     lines = []
     for turn in found.turns:
         # whole milliseconds, so that the end of a turn and the start of the next still meet

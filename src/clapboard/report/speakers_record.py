@@ -23,7 +23,7 @@ def record(found: Speakers, size_px: tuple[int, int] | None = None) -> dict[str,
     found : who speaks
     size_px : width and height of the pictures that boxes are measured in; None where that is not known
     """
-    report = found.report
+    report, spoken = found.report, spoken_s(found)
     return {
         "schema": SCHEMA,
         **file_names(report.file),
@@ -35,7 +35,7 @@ def record(found: Speakers, size_px: tuple[int, int] | None = None) -> dict[str,
         "method": found.method,
         "turns": [_turn(turn, found) for turn in found.turns],
         "picture": None if size_px is None else {"width_px": size_px[0], "height_px": size_px[1]},
-        "faces": [_face(face) for face in found.faces],
+        "faces": [_face(face, spoken.get(face.number, 0.0)) for face in found.faces],
         "check": record_of_check(report),
     }
 
@@ -58,7 +58,7 @@ def _turn(turn: Turn, found: Speakers) -> dict[str, Any]:
     }
 
 
-def _face(face: FaceSpeech) -> dict[str, Any]:
+def _face(face: FaceSpeech, speaking_s: float) -> dict[str, Any]:
     """Return what is known of one face, frame by frame at last."""
     known = len(face.time_s) > 0
     return {
@@ -66,7 +66,7 @@ def _face(face: FaceSpeech) -> dict[str, Any]:
         "start_s": number(float(face.time_s[0])) if known else None,
         "end_s": number(float(face.time_s[-1])) if known else None,
         "face_px": number(width_px(face)),
-        "speaking_s": number(spoken_s(face)),
+        "speaking_s": number(speaking_s),
         "score": number(own_score(face)),
         "frames": {
             "time_s": [number(value) for value in face.time_s.tolist()],

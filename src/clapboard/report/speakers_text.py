@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from clapboard.report.printable import shown
 from clapboard.report.speakers_wording import (
     METHODS,
+    beyond_search,
     middle_px,
     offset_in_words,
     own_score,
@@ -36,6 +37,8 @@ def details(found: Speakers, *, verbose: bool = False) -> list[str]:
     lines = [("offset", offset_in_words(found))] if math.isfinite(found.offset_ms) else []
     if status(found) != "done":
         lines += [("hint", hint) for hint in report.hints]
+    elif hint := beyond_search(found):
+        lines.append(("hint", hint))
     if verbose:
         lines.append(("method", f"{found.method}: {METHODS[found.method.split()[0]]}"))
         if report.model.name:
@@ -57,6 +60,7 @@ def turn_table(found: Speakers) -> "Table":
 def face_table(found: Speakers) -> "Table":
     """Return the faces as a table: when each is seen, where, how large, how long it speaks, its score there."""
     table = _table("seen from", "to", "face", "middle", "width", "speaks", "score")
+    spoken = spoken_s(found)
     for face in found.faces:
         score, length, middle = own_score(face), len(face.time_s), middle_px(face)
         table.add_row(
@@ -65,7 +69,7 @@ def face_table(found: Speakers) -> "Table":
             who(face.number),
             f"{middle[0]:.0f}, {middle[1]:.0f} px" if length else "-",
             f"{width_px(face):.0f} px",
-            f"{spoken_s(face):.1f} s",
+            f"{spoken.get(face.number, 0.0):.1f} s",
             f"{score:.2f}" if math.isfinite(score) else "-",
         )
     return table

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from clapboard.timebase import PICTURE_HZ
 from clapboard.values import FaceSpeech, Speakers
 
 OFF_SCREEN = "a voice off screen"
@@ -15,6 +14,10 @@ METHODS = {  # by the first word of how `Speakers.method` names them
 }
 NAMED = 4
 """So many faces are named in a sentence; more are counted."""
+WIDER_MS = 5000
+"""The search that is proposed where the usual one finds nothing (ms)."""
+STEP_MS = 100
+"""A search reaches as far as was asked for, less a step of the sound (ms)."""
 
 
 def who(face: int | None) -> str:
@@ -64,9 +67,7 @@ def sentence(found: Speakers) -> str:
     lacking = missing(found)
     if found.report.error:
         return f"cannot be measured: {lacking}"
-    spoken: dict[int | None, float] = {}
-    for turn in found.turns:
-        spoken[turn.face] = spoken.get(turn.face, 0.0) + turn.end_s - turn.start_s
+    spoken = spoken_s(found)
     unseen_s = spoken.pop(None, 0.0)
     unseen = [f"{OFF_SCREEN} for {unseen_s:.1f} s"] if unseen_s else []
     if lacking:
@@ -98,9 +99,21 @@ def offset_in_words(found: Speakers) -> str:
     return f"{number}, assumed, since the offset of the file is not trusted: {reasons}"
 
 
-def spoken_s(face: FaceSpeech) -> float:
-    """How long a face speaks, s: its frames of 40 ms."""
-    return int(face.speaking.sum()) / PICTURE_HZ
+def spoken_s(found: Speakers) -> dict[int | None, float]:
+    """How long everybody speaks, s: the sum of their turns; None is whoever is not in view."""
+    spoken: dict[int | None, float] = {}
+    for turn in found.turns:
+        spoken[turn.face] = spoken.get(turn.face, 0.0) + turn.end_s - turn.start_s
+    return spoken
+
+
+def beyond_search(found: Speakers) -> str:
+    """Return what to try where faces are in view and only voices off screen are heard at an offset that is assumed."""
+    if found.offset_from != "assumed" or missing(found) or {turn.face for turn in found.turns} != {None}:
+        return ""
+    searched_ms = float(np.abs(found.report.offset.offsets_ms).max(initial=0.0))
+    wider = f"try --max-offset-ms {WIDER_MS}, or " if searched_ms < WIDER_MS - STEP_MS else ""
+    return f"no face matches the sound; if one should, the offset may be beyond the search: {wider}give --offset-ms"
 
 
 def own_score(face: FaceSpeech) -> float:
