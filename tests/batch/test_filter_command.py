@@ -104,7 +104,7 @@ def test_every_clip_has_its_row(made: dict[str, Path], tmp_path: Path, capsys: p
     assert len(rows["text.mp4"]["reasons"]) == 1
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"{out}: 4 clips are new"
-    assert said[1] == "4 clips, 3 faces; 1 clips (1 faces) kept, 3 dropped, 1 of them could not be read"
+    assert said[1] == "4 clips, 3 faces; 1 clip (1 face) kept, 3 dropped, 1 of them could not be read"
     assert said[2].startswith("dropped, by reason")
     assert sorted(line.split()[0] for line in said[3:]) == ["1", "1", "1"]
     assert any("offset beyond 6 frames (240 ms)" in line for line in said)
@@ -280,7 +280,7 @@ def test_a_process_that_was_told_to_end_blames_no_clip(
         patched.setattr(module, "_Task", Stopped)
         assert main(command) == 4
     said = capsys.readouterr().err
-    assert said == "clapboard: 1 clips have no row: their process was told to end; give the same command again\n"
+    assert said == "clapboard: 1 clip has no row: its process was told to end; give the same command again\n"
     assert [row["id"] for row in rows_in(tmp_path / "out.jsonl")] == ["b.mp4"]
     assert main(command) == 0
     assert {row["id"]: row["status"] for row in rows_in(tmp_path / "out.jsonl")} == {
@@ -304,6 +304,12 @@ BAD_COMMANDS = {
     "tar without preset": (["{clips}", "-o", "{out}", "--tar-out", "{out}.d"], "name one with --preset", 2),
     "no model": (["{clips}", "-o", "{out}", "--model", "nowhere.json"], "nowhere.json", 5),
     "no time": (["{clips}", "-o", "{out}", "--timeout-s", "0"], "positive", 2),
+    "no rows": (["{clips}", "-o", "{out}.csv"], "give a name that ends in .jsonl", 2),
+    "compressed": (
+        ["{clips}", "{packed}", "-o", "{out}"],
+        "compressed tar files are not read; unpack it, or recompress it as .tar",
+        2,
+    ),
     "no size": (["{clips}", "-o", "{out}", "--tar-mb", "inf"], "--tar-mb", 2),
     "no number": (["{clips}", "-o", "{out}", "--tar-mb", "nan"], "--tar-mb", 2),
 }
@@ -311,18 +317,44 @@ BAD_COMMANDS = {
 
 @pytest.mark.parametrize("case", BAD_COMMANDS)
 def test_bad_commands_end_in_one_line(
-    made: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
+    made: dict[str, Path],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+    case: str,
 ) -> None:
     """Protects from tracebacks, and from files that nobody asked for."""
     arguments, words, code = BAD_COMMANDS[case]
     before = made["sync"].read_bytes()
-    names = {"clips": made["sync"].parent, "clip": made["sync"], "out": tmp_path / "out.jsonl"}
+    packed = tmp_path_factory.mktemp("packed") / "clips.tar.gz"
+    packed.write_bytes(b"x")
+    names = {"clips": made["sync"].parent, "clip": made["sync"], "out": tmp_path / "out.jsonl", "packed": packed}
     assert main(["filter", *(each.format(**names) for each in arguments)]) == code
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
     assert made["sync"].read_bytes() == before
+
+
+def test_compressed_tar_files_in_folders_are_counted(
+    made: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects from thousands of clips that are passed over in silence; other compressed files are nobody's clips."""
+    (tmp_path / "clips").mkdir()
+    for name in ("a.tar.gz", "b.TGZ", "c.tar.zst", "notes.txt.gz"):
+        (tmp_path / "clips" / name).write_bytes(b"x")
+    command = ["filter", str(tmp_path / "clips"), "-o", str(tmp_path / "out.jsonl"), "--processes", "1"]
+    assert main(command) == 2
+    assert "no video or tar file with videos was found there; compressed" in capsys.readouterr().err
+    shutil.copy(made["sync"], tmp_path / "clips")
+    assert main(command) == 0
+    said = capsys.readouterr().err
+    assert said == (
+        f"clapboard: 3 compressed tar files are passed over, such as {tmp_path / 'clips' / 'a.tar.gz'}: "
+        "unpack, or recompress as .tar\n"
+    )
+    assert [row["id"] for row in rows_in(tmp_path / "out.jsonl")] == ["sync.mp4"]
 
 
 def test_nothing_readable_is_told_by_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -354,7 +386,7 @@ def test_a_kept_clip_that_is_gone_is_told(
     (tmp_path / "clips" / "a.mp4").unlink()
     assert main([*command, "--tar-out", str(tmp_path / "kept")]) == 4
     said = capsys.readouterr().err
-    assert "kept, but not packed: 1 clips (a.mp4: it is not among the inputs any more)" in said
+    assert "kept, but not packed: 1 clip (a.mp4: it is not among the inputs any more)" in said
     assert packed_ids(tmp_path / "kept") == ["b.mp4"]
 
 

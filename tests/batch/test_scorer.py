@@ -207,6 +207,17 @@ def test_the_arrow_schema_is_always_the_same(talk: Path, preset: str | None) -> 
     assert good["tracks"].to_pylist()[0][0]["offset_ms"] == pytest.approx(good["offset_ms"].to_pylist()[0], abs=1e-3)
 
 
+def test_names_that_are_no_unicode_are_rows_of_the_table() -> None:
+    """Protects a batch from one odd name, also in columns that are passed through: it is escaped as in ids."""
+    pytest.importorskip("pyarrow")
+    names = ["bad\udcff.mp4", "\ud800.mp4", "good.mp4"]
+    found = table(Scorer(preset="strict")({"path": names, "more": [{"a": [name]} for name in names]}))
+    assert found["path"].to_pylist() == [r"bad\xff.mp4", r"\ud800.mp4", "good.mp4"]
+    assert found["more"].to_pylist()[0] == {"a": [r"bad\xff.mp4"]}
+    odd = {"reasons": [["\udcff: is odd"]], **Scorer()({"path": ["good.mp4"]})} | {"reasons": [["\udcff: is odd"]]}
+    assert table(odd)["reasons"].to_pylist() == [[r"\xff: is odd"]]
+
+
 def test_numbers_have_one_type_without_arrow_too(talk: Path) -> None:
     """Protects NumPy and pandas from columns that are objects in one batch and numbers in the next."""
     for paths in ([str(talk)], ["none.mp4"], []):

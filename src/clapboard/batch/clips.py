@@ -4,14 +4,17 @@ import hashlib
 import os
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from clapboard.dataset.sources import VIDEO_SUFFIXES, Place, places
 from clapboard.errors import MediaError, UsageError
+from clapboard.report.plain import counted, escaped
 
 TAR = ".tar"
+PACKED = {".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".zst", ".tzst", ".lz4", ".lzma", ".z"}
+"""Endings of compressed files; some of those are tar files."""
 HASH_BYTES = 8
 BEHIND_BYTES = 1 << 20
 """So much behind the end of a tar file is looked at: writers fill it with zeros up to some kilobytes."""
@@ -54,7 +57,7 @@ class ClipAt:
         return data
 
 
-def find_clips(inputs: Sequence[str | Path]) -> list[ClipAt]:
+def find_clips(inputs: Sequence[str | Path], tell: Callable[[str], None] | None = None) -> list[ClipAt]:
     """All clips, ascending by id.
 
     Of tar files the members that are videos by their ending are clips; of two members with one name the later one
@@ -64,13 +67,24 @@ def find_clips(inputs: Sequence[str | Path]) -> list[ClipAt]:
     Parameters
     ----------
     inputs : folders, which are searched with all below them, video files, and tar files
+    tell : called with a line where compressed tar files in folders are passed over
 
     Raises
     ------
-    UsageError : an input does not exist, nothing is found, or two clips have one id
+    UsageError : an input does not exist or is a compressed tar file, nothing is found, or two clips have one id
     """
     found: dict[str, ClipAt] = {}
-    for place in places(inputs, (*VIDEO_SUFFIXES, TAR)):
+    named, passed = set(map(Path, inputs)), list[Path]()
+    for place in places(inputs, (*VIDEO_SUFFIXES, TAR, *PACKED)):
+        if place.path.suffix.lower() in PACKED:
+            packed = _is_packed_tar(place.path)
+            if packed and place.path in named:
+                raise UsageError(
+                    f"{place.path}: compressed tar files are not read; unpack it, or recompress it as .tar"
+                )
+            passed += [place.path] if packed else []
+            if packed or place.path not in named:
+                continue
         for clip in _clips_of(place):
             other = found.get(clip.id)
             if other is not None and os.path.realpath(other.path) != os.path.realpath(clip.path):
@@ -79,7 +93,11 @@ def find_clips(inputs: Sequence[str | Path]) -> list[ClipAt]:
                 )
             found[clip.id] = clip
     if not found:
-        raise UsageError(f"{', '.join(map(str, inputs))}: no video or tar file with videos was found there")
+        more = "; compressed tar files are not read: unpack, or recompress as .tar" if passed else ""
+        raise UsageError(f"{', '.join(map(str, inputs))}: no video or tar file with videos was found there{more}")
+    if passed and tell:
+        many = f"{counted(len(passed), 'compressed tar file')} {'is' if len(passed) == 1 else 'are'} passed over"
+        tell(f"{many}, such as {min(passed)}: unpack, or recompress as .tar")
     return [found[id_] for id_ in sorted(found)]
 
 
@@ -104,9 +122,15 @@ def parse_shard(text: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
+def _is_packed_tar(path: Path) -> bool:
+    """Whether a compressed file is a tar file by its name."""
+    *_, before, last = ["", *(suffix.lower() for suffix in path.suffixes)]
+    return last.startswith(".t") or before == TAR
+
+
 def _clips_of(place: Place) -> Iterator[ClipAt]:
     """A file, or what is in it."""
-    name = _text(place.inner.as_posix())
+    name = escaped(place.inner.as_posix())
     if place.path.suffix.lower() == TAR:
         yield from _members(place.path, name)
     else:
@@ -127,7 +151,7 @@ def _members(path: Path, name: str) -> Iterator[ClipAt]:
                     problem = "is a link or has holes in the tar file; pack whole files"
                 elif member.offset_data + member.size > end:
                     problem = "the tar file is cut off in it; get a complete copy"
-                yield ClipAt(f"{name}/{_text(base.as_posix())}", path, member.size, member.offset_data, problem)
+                yield ClipAt(f"{name}/{escaped(base.as_posix())}", path, member.size, member.offset_data, problem)
             last = tar.offset
         _require_end(path, last)
     except (tarfile.TarError, OSError, ValueError, OverflowError, EOFError) as error:
@@ -156,8 +180,3 @@ def _size_of(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _text(name: str) -> str:
-    r"""A name that every reader of JSON takes: bytes that are no Unicode become ``\xe9``."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clapboard.errors import MissingExtraError
+from clapboard.report.plain import escaped
 
 if TYPE_CHECKING:
     import pyarrow
@@ -99,9 +100,9 @@ def schema(*, preset: bool) -> "pyarrow.Schema":
 
 
 def table(batch: Mapping[str, Any]) -> "pyarrow.Table":
-    """A batch as it comes from a `Scorer` as an Arrow table: unknown numbers are null, the types always the same.
+    r"""A batch as it comes from a `Scorer` as an Arrow table: unknown numbers are null, the types always the same.
 
-    Columns that were passed through keep the types that Arrow finds.
+    Columns that were passed through keep the types that Arrow finds. Bytes that are no Unicode become ``\xe9``.
 
     Raises
     ------
@@ -113,10 +114,27 @@ def table(batch: Mapping[str, Any]) -> "pyarrow.Table":
     for name, values in batch.items():
         if name in ours.names:
             unknown = np.isnan(values) if COLUMNS.get(name) == "float64" else None
-            found[name] = arrow.array(values, ours.field(name).type, mask=unknown)
+            found[name] = _array(arrow, values, type=ours.field(name).type, mask=unknown)
         else:
-            found[name] = arrow.array(values)
+            found[name] = _array(arrow, values)
     return arrow.table(found)
+
+
+def _array(arrow: Any, values: Any, **options: Any) -> Any:
+    """An Arrow array; names of files may be no Unicode, which Arrow does not take."""
+    try:
+        return arrow.array(values, **options)
+    except UnicodeEncodeError:
+        return arrow.array([_escaped(value) for value in values], **options)
+
+
+def _escaped(value: Any) -> Any:
+    """A value whose text every reader takes, whatever it is nested in."""
+    if isinstance(value, str):
+        return escaped(value)
+    if isinstance(value, Mapping):
+        return {_escaped(name): _escaped(inner) for name, inner in value.items()}
+    return [_escaped(inner) for inner in value] if isinstance(value, list | tuple | np.ndarray) else value
 
 
 def _type(arrow: Any, kind: str) -> Any:

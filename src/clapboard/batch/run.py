@@ -21,6 +21,7 @@ from clapboard.errors import ClapboardError, ModelError, UsageError
 from clapboard.models import DEFAULT_MODEL
 from clapboard.values import Hook
 
+ROWS = ".jsonl"
 TAR_CLIPS = 10_000
 TAR_BYTES = 10**9
 TOLD_TO_END = ("SIGTERM", "SIGHUP", "SIGINT")
@@ -109,7 +110,7 @@ def filter_clips(
     tar_out : folder for tar files of what is kept, by a preset
     tar_clips, tar_bytes : the most that a tar file holds
     ray : address of the Ray cluster that does the work, see `clapboard.batch.on_ray.work`; this machine where None
-    tell : with ray, called with a line when something was lost on the way and is done again
+    tell : called with a line for what the rows do not say: what is passed over, or, with ray, lost and done again
     hook : called as ``hook(step, done, total)``, done and total in bytes of video
 
     Returns
@@ -132,7 +133,7 @@ def filter_clips(
         cluster.require(ray)
     scorer = Scorer(model, preset=preset, max_offset_ms=max_offset_ms, audio_track=audio_track, timeout_s=timeout_s)
     loaded = scorer.load()
-    found = find_clips(inputs)
+    found = find_clips(inputs, tell)
     clips = [clip for clip in found if part is None or shard_of(clip.id, part[1]) == part[0]]
     if tar_out is not None:
         _require_not_read(Path(tar_out), found)
@@ -288,6 +289,8 @@ def _require_no_input(out: Path, inputs: Sequence[str | Path], tar_out: Path | N
         each.is_file() and out.exists() and each.samefile(out) for each in given
     ):
         raise UsageError(f"{out}: is an input or named like one; give a name that ends in .jsonl to -o")
+    if out.suffix.lower() != ROWS:
+        raise UsageError(f"{out}: rows are lines of JSON; give a name that ends in .jsonl to -o")
     if tar_out is not None:
         for folder in given:
             if folder.is_dir() and tar_out.resolve().is_relative_to(folder.resolve()):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clapboard.batch.presets import kind_of, kind_of_drop
+from clapboard.report.plain import counted
 
 BAR = 30
 """Length of the longest bar (characters)."""
@@ -49,15 +50,15 @@ class Tally:
     def lines(self) -> list[str]:
         """What to print: the numbers, then one bar for each reason, the most frequent first."""
         bad = self.status["error"]
-        of = f"{self.clips} clips, {self.faces} faces"
+        of = f"{counted(self.clips, 'clip')}, {counted(self.faces, 'face')}"
         if self.kept is None:
             unsure = self.status["undecided"]
             said = [f"{of}; {self.clips - bad - unsure} measured, {unsure} undecided, {bad} could not be read"]
             said += ["undecided or unreadable, by reason (a clip can have several):"] if self.reasons else []
         else:
             said = [
-                f"{of}; {self.kept} clips ({self.kept_faces} faces) kept, {self.clips - self.kept} dropped, "
-                f"{bad} of them could not be read"
+                f"{of}; {counted(self.kept, 'clip')} ({counted(self.kept_faces, 'face')}) kept, "
+                f"{self.clips - self.kept} dropped, {bad} of them could not be read"
             ]
             said += ["dropped, by reason (a clip can have several):"] if self.reasons else []
         most = max(self.reasons.values(), default=1)

@@ -22,6 +22,7 @@ from clapboard.cli.process import Stopped
 from clapboard.cli.progress import Progress
 from clapboard.errors import EXIT_MEDIA, UsageError
 from clapboard.models import DEFAULT_MODEL
+from clapboard.report.plain import counted
 from clapboard.report.printable import shown
 
 MEGABYTE: Final = 1_000_000
@@ -128,9 +129,11 @@ def filter_(
         return code
     if done.not_packed:
         some = "; ".join(f"{id_}: {why}" for id_, why in list(done.not_packed.items())[:NAMED])
-        complain(f"kept, but not packed: {len(done.not_packed)} clips ({some}); give the same command again to try")
+        many = counted(len(done.not_packed), "clip")
+        complain(f"kept, but not packed: {many} ({some}); give the same command again to try")
     if done.ended:
-        complain(f"{done.ended} clips have no row: their process was told to end; give the same command again")
+        have = "clip has no row: its" if done.ended == 1 else "clips have no row: their"
+        complain(f"{done.ended} {have} process was told to end; give the same command again")
     if not quiet:
         print(shown(f"{out}: {done.fresh} clips are new"))
         for line in done.tally.lines():

@@ -15,6 +15,20 @@ def text(words: str) -> str:
     return words.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def escaped(name: str) -> str:
+    r"""Return a name that every reader of text takes: bytes that are no Unicode become ``\xe9``."""
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # no name of a file
+        data = name.encode("utf-8", "backslashreplace")
+    return data.decode("utf-8", "backslashreplace")
+
+
+def counted(number: int, what: str) -> str:
+    """Return how many: ``1 clip``, ``2 clips``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def percent_encoded(name: str) -> str:
     """Return the exact bytes of a file's name, percent-encoded as in a URL."""
     try:
