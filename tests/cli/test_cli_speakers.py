@@ -232,10 +232,12 @@ def test_nothing_to_compare_is_said_and_has_its_code(tmp_path: Path, capsys: pyt
     assert " offscreen " in (tmp_path / "radio.rttm").read_text()
     mute = tmp_path / "mute.mp4"
     make_clip(mute, audio=False, duration_s=1.0, width_px=96, height_px=64, face_px=40)
-    assert main(["speakers", "--json", str(mute)]) == 3
+    assert main(["speakers", "--json", str(mute), "--rttm", str(tmp_path / "mute.rttm")]) == 3
     captured = capsys.readouterr()
     assert "has no sound" in captured.err
-    assert json.loads(captured.out)["error"] == "has no sound"
+    answer = json.loads(captured.out)
+    assert (answer["status"], answer["error"]) == ("error", "has no sound")  # as docs/json.md says
+    assert not (tmp_path / "mute.rttm").exists()
 
 
 Make = Callable[..., Report]
