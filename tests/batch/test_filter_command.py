@@ -135,8 +135,9 @@ def test_killed_twice_every_clip_is_there_once(many: Path, tmp_path: Path) -> No
         while process.poll() is None and (not out.exists() or out.read_bytes().count(b"\n") < stop_after):
             time.sleep(0.005)
         process.kill()
-        said = process.communicate()[1]
+        printed, said = process.communicate()
         assert process.returncode == -signal.SIGKILL, said
+        assert b"clips are new\n" in printed, "it is told when the run begins"
         at = out.read_bytes().count(b"\n")
         assert seen < at < CLIPS
         seen = at
@@ -355,6 +356,63 @@ def test_compressed_tar_files_in_folders_are_counted(
         "unpack, or recompress as .tar\n"
     )
     assert [row["id"] for row in rows_in(tmp_path / "out.jsonl")] == ["sync.mp4"]
+
+
+def test_errors_are_tried_again(
+    made: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from editing rows by hand: clips that were mended get new rows, once, and nobody else's change."""
+    clips, out = tmp_path / "clips", tmp_path / "out.jsonl"
+    clips.mkdir()
+    shutil.copy(made["sync"], clips / "a.mp4")
+    for name in ("gone.mp4", "mended.mp4", "still.mp4"):
+        (clips / name).write_bytes(BROKEN["text"])
+    with tarfile.open(tmp_path / "whole.tar", "w") as tar:
+        tar.add(made["early"], "x.mp4")
+    (clips / "s.tar").write_bytes(b"no tar file" * 100)
+    command = ["filter", str(clips), "-o", str(out), "--preset", "relaxed", "--processes", "1"]
+    assert main(command) == 0
+    first = {row["id"]: row for row in rows_in(out)}
+    assert {id_ for id_, row in first.items() if row["status"] == "error"} == set(first) - {"a.mp4"}
+    shutil.copy(made["sync"], clips / "mended.mp4")
+    shutil.copy(tmp_path / "whole.tar", clips / "s.tar")
+    (clips / "gone.mp4").unlink()
+    capsys.readouterr()
+    with monkeypatch.context() as patched:  # killed before the first clip is measured: the next run measures them
+        patched.setattr(module, "_Task", Unloadable)
+        assert main([*command, "--retry-errors"]) == 5
+    assert {row["id"] for row in rows_in(out)} == {"a.mp4", "gone.mp4"}
+    assert main(command) == 0
+    assert capsys.readouterr().out.count(f"{out}: 3 clips are new\n") == 2
+    rows = rows_in(out)
+    assert sorted(row["id"] for row in rows) == ["a.mp4", "gone.mp4", "mended.mp4", "s.tar/x.mp4", "still.mp4"]
+    found = {row["id"]: row for row in rows}
+    assert (found["a.mp4"], found["gone.mp4"]) == (first["a.mp4"], first["gone.mp4"])
+    assert (found["mended.mp4"]["keep"], found["s.tar/x.mp4"]["status"]) == (True, "out_of_sync")
+    assert found["still.mp4"] == first["still.mp4"]
+
+
+def test_a_log_says_at_once_how_much_there_is_and_how_far_it_is(
+    made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects who looks into the log of a run of days: how many clips are new, then how many of them are done."""
+    monkeypatch.delenv("CLAPBOARD_PROGRESS", raising=False)
+    monkeypatch.setattr("clapboard.cli.progress.LINE_AFTER_S", 0.0)
+    monkeypatch.setattr("clapboard.cli.progress.LINE_EVERY_S", 0.0)
+    printed: list[str] = []
+
+    class Seen(module._Run):
+        def work_off(self, *given: Any) -> None:
+            super().work_off(*given)
+            printed.extend(capsys.readouterr())
+
+    monkeypatch.setattr(module, "_Run", Seen)
+    given = [str(made[name]) for name in ("sync", "early", "foreign")]
+    assert main(["filter", *given, "-o", str(tmp_path / "out.jsonl"), "--processes", "1"]) == 0
+    out, err = printed
+    assert out == f"{tmp_path / 'out.jsonl'}: 3 clips are new\n"
+    assert [line.partition(" clips: measure ")[0] for line in err.splitlines()] == ["1/3", "2/3", "3/3"]
+    assert err.splitlines()[2].startswith("3/3 clips: measure 100 %")
 
 
 def test_nothing_readable_is_told_by_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

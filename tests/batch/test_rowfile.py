@@ -156,3 +156,39 @@ def test_a_disk_that_cannot_keep_rows_is_told(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "fsync", gone)
     with pytest.raises(MediaError, match="Input/output error"), file:
         file.append(CLIPS[0])
+
+
+def is_b(clip: list[dict[str, Any]]) -> bool:
+    """Whether this is the second clip of `CLIPS`."""
+    return bool(clip[0]["id"] == "b")
+
+
+def test_rows_of_some_clips_are_taken_out(tmp_path: Path) -> None:
+    """Protects those who try errors again: the others stay as they are, the file stays that of this run alone."""
+    path = written(tmp_path / "out.jsonl")
+    with RowFile(path, SETTINGS) as file:
+        assert file.drop(is_b) == 1
+        assert file.drop(is_b) == 0
+        with pytest.raises(UsageError, match="another run writes to it"):
+            RowFile(path, SETTINGS)
+        file.append(rows("b", 1))
+    with RowFile(path, SETTINGS) as file:
+        assert list(file.earlier()) == [CLIPS[0], *CLIPS[2:], rows("b", 1)]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["out.jsonl", "out.jsonl.settings.json"]
+
+
+def test_taking_out_is_done_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects every row from a run that ends in the middle of it: up to the last moment the file is as it was."""
+    path = written(tmp_path / "out.jsonl")
+    before = path.read_bytes()
+
+    def gone(self: Path, target: Path) -> None:
+        assert target.read_bytes() == before
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with RowFile(path, SETTINGS) as file, monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", gone)
+        with pytest.raises(MediaError, match="No space left"):
+            file.drop(is_b)
+    assert path.read_bytes() == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["out.jsonl", "out.jsonl.settings.json"]

@@ -6,13 +6,15 @@ is told to keep them, so that after a power cut no more is measured twice. ``OUT
 the rows depend on: with other ones nobody goes on with the file.
 """
 
+import contextlib
 import json
 import os
+import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from clapboard.errors import MediaError, UsageError
 from clapboard.files import candidate_beside, lock
@@ -48,9 +50,10 @@ class RowFile:
         self._settings = {"format": FORMAT, **settings}
         self._said = path.with_name(f"{path.name}.settings.json")
         self._synced_s = time.monotonic()
+        self._before: IO[bytes] | None = None
         _require_place(path)
         try:
-            self._file = path.open("a+b", buffering=0)
+            self._file: IO[bytes] = path.open("a+b", buffering=0)
         except OSError as error:
             raise self._unwritable(error) from error
         try:
@@ -75,6 +78,8 @@ class RowFile:
                 self.sync()
         finally:
             self._file.close()
+            if self._before is not None:
+                self._before.close()
 
     def earlier(self) -> Iterator[list[dict[str, Any]]]:
         """The rows of every clip that an earlier run has finished; what it left torn is cut off at the end.
@@ -104,6 +109,39 @@ class RowFile:
         except OSError as error:
             raise self._unwritable(error) from error
 
+    def drop(self, unwanted: Callable[[list[dict[str, Any]]], bool]) -> int:
+        """Take out the rows of some clips, so that they can be measured again; how many clips there were.
+
+        The others are written to a new file beside, which takes the place of the old one when the disk has it whole:
+        a run that ends in the middle has taken out nothing.
+
+        Raises
+        ------
+        MediaError : it cannot be written, or a line in the middle is damaged
+        """
+        if not any(unwanted(clip) for clip in self.earlier()):
+            return 0
+        target, count = self.path.resolve(), 0
+        try:
+            with contextlib.ExitStack() as undo:
+                candidate = undo.enter_context(candidate_beside(target))
+                fresh = candidate.open("a+b", buffering=0)
+                undo.callback(fresh.close)
+                lock(fresh)  # before it has the name under which others look for it
+                shutil.copymode(target, candidate)
+                for clip in self.earlier():
+                    if unwanted(clip):
+                        count += 1
+                    else:
+                        _write(fresh, clip)
+                os.fsync(fresh.fileno())
+                candidate.replace(target)
+                undo.pop_all()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._before, self._file = self._file, fresh  # the old one stays locked: somebody may have just opened it
+        return count
+
     def append(self, rows: Sequence[Row]) -> None:
         """Add the rows of one clip.
 
@@ -111,10 +149,8 @@ class RowFile:
         ------
         MediaError : they cannot be written
         """
-        data = memoryview(b"".join(json.dumps(row, allow_nan=False).encode() + b"\n" for row in rows))
         try:
-            while data:
-                data = data[self._file.write(data) or 0 :]
+            _write(self._file, rows)
         except OSError as error:
             raise self._unwritable(error) from error
         if time.monotonic() - self._synced_s > SYNC_EVERY_S:
@@ -162,6 +198,13 @@ class RowFile:
     def _unwritable(self, error: OSError) -> MediaError:
         """The error of a disk that is full or gone."""
         return MediaError(f"{self.path}: cannot be written ({error.strerror or error}); make room or give another -o")
+
+
+def _write(file: IO[bytes], rows: Sequence[Row]) -> None:
+    """Add rows to a file without a buffer."""
+    data = memoryview(b"".join(json.dumps(row, allow_nan=False).encode() + b"\n" for row in rows))
+    while data:
+        data = data[file.write(data) or 0 :]
 
 
 def _require_place(path: Path) -> None:

@@ -1,10 +1,10 @@
 """A folder of clips to rows: find, measure side by side, write down as it comes, go on where it stopped."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clapboard import __version__
@@ -90,11 +90,13 @@ def filter_clips(
     shard: str | None = None,
     processes: int | None = None,
     overwrite: bool = False,
+    retry_errors: bool = False,
     tar_out: str | Path | None = None,
     tar_clips: int = TAR_CLIPS,
     tar_bytes: int = TAR_BYTES,
     ray: str | None = None,
     tell: Callable[[str], None] | None = None,
+    begin: Callable[[int], None] | None = None,
     hook: Hook | None = None,
 ) -> Filtered:
     """Measure many clips and write one row for each clip and face; given again, go on where it stopped.
@@ -107,11 +109,13 @@ def filter_clips(
     shard : ``i/n``, only that part of the clips
     processes : as many as the machine, or the cluster, has cores where None
     overwrite : begin anew, whatever is there
+    retry_errors : measure again what could not be read or measured before; its rows are replaced
     tar_out : folder for tar files of what is kept, by a preset
     tar_clips, tar_bytes : the most that a tar file holds
     ray : address of the Ray cluster that does the work, see `clapboard.batch.on_ray.work`; this machine where None
     tell : called with a line for what the rows do not say: what is passed over, or, with ray, lost and done again
-    hook : called as ``hook(step, done, total)``, done and total in bytes of video
+    begin : called once with the number of clips that will be measured, before the first is
+    hook : called as ``hook(step, done, total)`` after each clip, done and total in bytes of video
 
     Returns
     -------
@@ -157,8 +161,10 @@ def filter_clips(
             packer = TarShards(Path(tar_out), prefix, names, rows.sync, **limits, overwrite=overwrite)
         run = _Run(rows, packer, {clip.id: clip for clip in clips})
         try:
+            if retry_errors:
+                rows.drop(_failed_among(found, run.clips))
             run.take_up()
-            run.work_off(scorer, Spread(loaded.sha256, processes, ray, tell), hook)
+            run.work_off(scorer, Spread(loaded.sha256, processes, ray, tell), begin, hook)
             run.finish()
         finally:
             if packer is not None:
@@ -194,7 +200,7 @@ class _Run:
     """Rows and tar files as they grow."""
 
     def __init__(self, rows: RowFile, packer: TarShards | None, clips: dict[str, ClipAt]) -> None:
-        self._rows, self._packer, self._clips = rows, packer, clips
+        self._rows, self._packer, self.clips = rows, packer, clips
         self._done: set[str] = set()
         self.tally, self.fresh, self.not_packed, self.ended = Tally(), 0, dict[str, str](), 0
 
@@ -215,10 +221,14 @@ class _Run:
                 if rows[0]["clip_keep"] and rows[0]["id"] not in self._packer.packed:
                     self._pack(rows)
 
-    def work_off(self, scorer: Scorer, spread: "Spread", hook: Hook | None) -> None:
+    def work_off(
+        self, scorer: Scorer, spread: "Spread", begin: Callable[[int], None] | None, hook: Hook | None
+    ) -> None:
         """Measure what is not measured yet."""
-        jobs = [clip for clip in self._clips.values() if clip.id not in self._done]
+        jobs = [clip for clip in self.clips.values() if clip.id not in self._done]
         total, done = sum(clip.size_bytes for clip in jobs), 0
+        if begin:
+            begin(len(jobs))
         with closing(spread.over(scorer, jobs)) as results:
             for number, result in results:
                 if isinstance(result, ClapboardError):
@@ -249,7 +259,7 @@ class _Run:
         id_ = rows[0]["id"]
         assert self._packer is not None
         problem = (
-            self._packer.add(self._clips[id_], rows) if id_ in self._clips else "it is not among the inputs any more"
+            self._packer.add(self.clips[id_], rows) if id_ in self.clips else "it is not among the inputs any more"
         )
         if problem:
             self.not_packed[id_] = problem
@@ -274,6 +284,16 @@ def rows_of(id_: str, found: dict[str, Any]) -> list[dict[str, Any]]:
             decision = {"keep": track.get("keep"), "drop_reasons": track.get("drop_reasons", [])}
         rows.append({**clip, "track": None if track is None else track["number"], **own, **decision, **together})
     return rows
+
+
+def _failed_among(found: Sequence[ClipAt], clips: Collection[str]) -> Callable[[list[dict[str, Any]]], bool]:
+    """Whether rows are of a clip that failed and is still there, or of a tar file that can be read now."""
+    inside = {str(up) for clip in found if clip.begin is not None for up in PurePosixPath(clip.id).parents}
+
+    def failed(rows: list[dict[str, Any]]) -> bool:
+        return rows[0]["status"] == "error" and (rows[0]["id"] in clips or rows[0]["id"] in inside)
+
+    return failed
 
 
 def _load_same(scorer: Scorer, sha256: str) -> None:

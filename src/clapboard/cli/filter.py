@@ -19,7 +19,7 @@ from clapboard.cli.common import (
     guarded,
 )
 from clapboard.cli.process import Stopped
-from clapboard.cli.progress import Progress
+from clapboard.cli.progress import Hook, Progress
 from clapboard.errors import EXIT_MEDIA, UsageError
 from clapboard.models import DEFAULT_MODEL
 from clapboard.report.plain import counted
@@ -28,6 +28,22 @@ from clapboard.report.printable import shown
 MEGABYTE: Final = 1_000_000
 NAMED: Final = 3
 """So many clips are named where something is said of several."""
+
+
+class _Count:
+    """How many clips are done, of those that are new."""
+
+    def __init__(self) -> None:
+        self.done = self.clips = 0
+
+    def counting(self, hook: Hook) -> Hook:
+        """A hook that counts how often it is called: once for each clip."""
+
+        def count(step: str, done: float, total: float | None) -> None:
+            self.done += 1
+            hook(step, done, total)
+
+        return count
 
 
 @guarded
@@ -80,6 +96,9 @@ def filter_(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Begin anew instead of going on with what OUT holds.")
     ] = False,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Measure again the clips that have an error in OUT.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> int:
     """Measure every clip in each FOLDER, tar file or FILE; keep or drop each face by a preset, and say why.
@@ -101,7 +120,14 @@ def filter_(
             with progress.aside():
                 complain(message)
 
-        with progress.piece("filter") as hook:
+        at = _Count()
+
+        def begin(clips: int) -> None:
+            at.clips = clips
+            if not quiet:
+                print(shown(f"{out}: {counted(clips, 'clip')} {'is' if clips == 1 else 'are'} new"), flush=True)
+
+        with progress.piece(lambda: f"{at.done}/{at.clips} clips") as hook:
             done = filter_clips(
                 inputs,
                 out,
@@ -113,12 +139,14 @@ def filter_(
                 shard=shard,
                 processes=processes,
                 overwrite=overwrite,
+                retry_errors=retry_errors,
                 tar_out=tar_out,
                 tar_clips=tar_clips,
                 tar_bytes=round(tar_mb * MEGABYTE),
                 ray=ray,
                 tell=None if quiet else tell,
-                hook=hook,
+                begin=begin,
+                hook=None if hook is None else at.counting(hook),
             )
     except KeyboardInterrupt as stop:
         complain("interrupted; what is finished is kept: give the same command again to go on")
@@ -135,7 +163,6 @@ def filter_(
         have = "clip has no row: its" if done.ended == 1 else "clips have no row: their"
         complain(f"{done.ended} {have} process was told to end; give the same command again")
     if not quiet:
-        print(shown(f"{out}: {done.fresh} clips are new"))
         for line in done.tally.lines():
             print(shown(line))
     if done.not_packed or done.ended or (done.tally.clips and done.tally.status["error"] == done.tally.clips):

@@ -79,15 +79,18 @@ class Progress:
         self._way = _way(clock) if wanted else None
 
     @contextlib.contextmanager
-    def piece(self, name: str) -> Iterator[Hook | None]:
-        """Yield the hook for the next piece of work; None where nothing is to be shown."""
+    def piece(self, name: str | Callable[[], str]) -> Iterator[Hook | None]:
+        """Yield the hook for the next piece of work; None where nothing is to be shown.
+
+        ``name`` is asked for each time where it changes with the work.
+        """
         way = self._way
         if way is None:
             yield None
             return
         several = len(self._sizes) > 1
-        label = shown(f"{self._index + 1}/{len(self._sizes)} {name}" if several else name)
-        at = _Piece(label, self._clock())
+        number = f"{self._index + 1}/{len(self._sizes)} " if several else ""
+        at = _Piece(lambda: shown(number + (name if isinstance(name, str) else name())), self._clock())
 
         def hook(step: str, done: float, total: float | None) -> None:
             at.tell(step, done, total, self._clock())
@@ -115,13 +118,13 @@ class Progress:
         """How far all pieces are, the one at work included."""
         of_all = (self._done + self._size() * at.most) / self._total
         left_s = _left(self._clock() - self._begun_s, of_all)
-        return State(at.name, at.step, at.of_step, min(of_all, 1.0), left_s)
+        return State(at.name(), at.step, at.of_step, min(of_all, 1.0), left_s)
 
 
 class _Piece:
     """How far one piece is: its step, and the most that any step has reached."""
 
-    def __init__(self, name: str, now_s: float) -> None:
+    def __init__(self, name: Callable[[], str], now_s: float) -> None:
         self.name, self.step, self.most = name, "", 0.0
         self.of_step: float | None = None
         self._step_s = now_s
@@ -136,7 +139,7 @@ class _Piece:
     def state(self, now_s: float) -> State:
         """What there is to say of this piece alone."""
         left_s = None if self.of_step is None else _left(now_s - self._step_s, self.of_step)
-        return State(self.name, self.step, self.of_step, self.of_step, left_s)
+        return State(self.name(), self.step, self.of_step, self.of_step, left_s)
 
 
 def of_files(paths: Sequence[Path], *, wanted: bool, clock: Clock = time.monotonic) -> Progress:
