@@ -339,6 +339,17 @@ def test_several_files_write_into_folders(
     assert "a.mp4 would be written twice" in capsys.readouterr().err
 
 
+def test_a_slash_at_the_end_means_a_folder(
+    asked: list[dict[str, Any]], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For one file as for several: what it is given must not depend on whether the folder is there."""
+    assert main(["speakers", "-q", str(video), "--rttm", f"{tmp_path}/new/", "--ava", f"{tmp_path}/x.csv/"]) == 0
+    assert (tmp_path / "new" / "a.mp4.rttm").is_file()
+    assert (tmp_path / "x.csv" / "a.mp4.csv").is_file()
+    assert main(["speakers", str(video), "--rttm", f"{tmp_path}/x.csv/a.mp4.csv/"]) == 2
+    assert "a.mp4.csv: is a file" in capsys.readouterr().err
+
+
 def test_files_of_one_stem_are_told_apart_in_tables(asked: list[dict[str, Any]], tmp_path: Path) -> None:
     """Joined, tables of c.mp4 and c.mkv would be one video; the others keep their short names."""
     files = [tmp_path / name for name in ("c.mp4", "c.mkv", "d.mp4", "c.mp4.mov", "e f.mp4", "e_f.mkv")]

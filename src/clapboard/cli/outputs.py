@@ -19,12 +19,14 @@ class Output:
     endings : that a file of this kind may have; the first is appended to the names of videos. Empty where everything
         goes into one folder, under names that begin with what ``stem`` makes of a video
     stem : gives that; the name of the video without its ending
+    folder : whether ``out`` is one for a single file too, though it is not there yet
     """
 
     option: str
     out: Path
     endings: tuple[str, ...] = ()
     stem: Callable[[Path], str] = lambda path: path.stem
+    folder: bool = False
 
     def targets(self, files: Sequence[Path]) -> list[Path]:
         """Return what is written for each file; a folder that is asked for is made.
@@ -39,8 +41,8 @@ class Output:
             if self.out.exists() and not self.out.is_dir():
                 raise UsageError(f"{self.out}: is a file; give a folder to {self.option}")
             return [self.out] * len(files)
-        named = self.out.suffix.lower() in self.endings
-        if len(files) == 1 and not self.out.is_dir():
+        named = not self.folder and self.out.suffix.lower() in self.endings
+        if len(files) == 1 and not self.folder and not self.out.is_dir():
             if not named:
                 names = " or ".join(self.endings)
                 raise UsageError(

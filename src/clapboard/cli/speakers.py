@@ -1,9 +1,9 @@
 """``clapboard speakers``: who speaks when, on screen or off, as a report and in the formats of other programs."""
 
 import math
+import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -23,6 +23,7 @@ from clapboard.cli.common import (
 )
 from clapboard.cli.outputs import Output, ids_of, targets_of
 from clapboard.cli.progress import Hook, of_files
+from clapboard.cli.speakers_outputs import Asked, Written, size_px, stays, write_outputs
 from clapboard.errors import EXIT_IN_SYNC, EXIT_UNDECIDED, NoAudioError, NoVideoError, UsageError
 from clapboard.models import DEFAULT_MODEL
 from clapboard.report.printable import shown
@@ -34,33 +35,6 @@ if TYPE_CHECKING:
 
 _ENDINGS = {"--rttm": (".rttm",), "--ava": (".csv",), "--overlay": (".mp4", ".mkv", ".mov", ".m4v")}
 AVA_KINDS = ("labels", "predictions")
-_NAMED = 6
-"""So many outputs are named when the work is interrupted."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is wanted of every file."""
-
-    offset_ms: float | None
-    method: str
-    window_frames: int | None
-    max_offset_ms: float
-    audio_track: int | None
-    model: str
-    threads: int
-    predictions: bool
-    correct_offset: bool
-    overwrite: bool
-
-
-@dataclass(slots=True)
-class _Written:
-    """What became of the outputs of one file: the highest exit code, what was written, and what stderr has to say."""
-
-    code: int = EXIT_IN_SYNC
-    lines: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
 
 
 @guarded
@@ -71,10 +45,10 @@ def speakers(
         bool, typer.Option("--json", help="Print one JSON object a file, each on its own line.")
     ] = False,
     rttm: Annotated[
-        Path | None, typer.Option("--rttm", metavar="OUT", help="Write the turns as RTTM: NAME.rttm, or a folder.")
+        str | None, typer.Option("--rttm", metavar="OUT", help="Write the turns as RTTM: NAME.rttm, or a folder.")
     ] = None,
     ava: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--ava",
             metavar="OUT",
@@ -90,11 +64,11 @@ def speakers(
         ),
     ] = "labels",
     overlay: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--overlay", metavar="OUT", help="Write the video with boxes and scores: NAME.mp4, or a folder."),
     ] = None,
     crops: Annotated[
-        Path | None, typer.Option("--crops", metavar="DIR", help="Write each face that speaks as a clip of its own.")
+        str | None, typer.Option("--crops", metavar="DIR", help="Write each face that speaks as a clip of its own.")
     ] = None,
     correct_offset: Annotated[
         bool, typer.Option("--correct-offset", help="Shift the sound of --crops by the offset, into sync.")
@@ -129,7 +103,7 @@ def speakers(
     Exit code: 0 done, whoever speaks; 2 an output exists already or makes no sense; 3 nothing could be compared, since
     there is no face or no sound; 4 cannot be read or written; 5 no such model; for several files the highest.
     """
-    asked = _Asked(
+    asked = Asked(
         offset_ms=offset_ms,
         method=method,
         window_frames=window_frames,
@@ -150,9 +124,9 @@ def speakers(
         for path, name, targets in zip(files, ids_of(files), targets_of(outputs, files), strict=True):
             with progress.piece(path.name) as hook:
                 code, found, problem = _find(path, targets, asked, hook)
-                written = _Written(problems=[problem] if problem else [])
+                written = Written(problems=[problem] if problem else [])
                 if targets and not problem:  # before anything is printed: whoever reads that may stop early
-                    written = _write(found, path, name, targets=targets, asked=asked, hook=hook, kept=kept)
+                    written = write_outputs(found, path, name, targets=targets, asked=asked, hook=hook, kept=kept)
                 with progress.aside():
                     _show(found, as_json=as_json, silent=quiet or bool(problem), verbose=verbose)
                     for line in [] if as_json or quiet else written.lines:
@@ -162,28 +136,21 @@ def speakers(
             worst = max(worst, code, written.code)
     except KeyboardInterrupt as stop:
         if kept:
-            stop.add_note(_stays(kept))
+            stop.add_note(stays(kept))
         raise
     return worst
 
 
-def _stays(kept: list[Path]) -> str:
-    """Return what an interruption leaves, and how to go on."""
-    places = list(dict.fromkeys(map(str, kept)))
-    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
-    return f"{', '.join(places[:_NAMED])}{more} finished before and kept; to begin again give --overwrite"
-
-
-def _output(option: str, out: Path) -> Output:
-    """Return what is asked for by one option."""
+def _output(option: str, out: str) -> Output:
+    """Return what is asked for by one option; a slash at the end says that it is a folder."""
     if option != "--crops":
-        return Output(option, out, _ENDINGS[option])
+        return Output(option, Path(out), _ENDINGS[option], folder=out.endswith(("/", os.sep)))
     from clapboard.footage import crop_stem
 
-    return Output(option, out, stem=crop_stem)
+    return Output(option, Path(out), stem=crop_stem)
 
 
-def _require_sense(asked: _Asked, ava_as: str, given: Mapping[str, Path | None]) -> None:
+def _require_sense(asked: Asked, ava_as: str, given: Mapping[str, str | None]) -> None:
     """Refuse options that say nothing, before anybody waits."""
     from clapboard.speakers.decide import WINDOW_FRAMES, require_method
 
@@ -199,7 +166,7 @@ def _require_sense(asked: _Asked, ava_as: str, given: Mapping[str, Path | None])
             raise UsageError(f"{'--ava-as' if option == '--ava' else '--correct-offset'} is for {option}; give it too")
 
 
-def _find(path: Path, targets: Mapping[str, Path], asked: _Asked, hook: Hook | None) -> "tuple[int, Speakers, str]":
+def _find(path: Path, targets: Mapping[str, Path], asked: Asked, hook: Hook | None) -> "tuple[int, Speakers, str]":
     """Find who speaks in one file; an error becomes its exit code, an answer that holds it, and the line for stderr."""
     try:
         from clapboard import speaking
@@ -246,99 +213,9 @@ def _show(found: "Speakers", *, as_json: bool, silent: bool, verbose: bool) -> N
     if as_json:
         from clapboard.report.speakers_record import to_json
 
-        print(to_json(found, _size_px(found)), flush=True)
+        print(to_json(found, size_px(found)), flush=True)
     elif not silent:
         from clapboard.report.speakers_text import write
 
         write(found, output_console(), verbose=verbose)
         sys.stdout.flush()
-
-
-def _size_px(found: "Speakers") -> tuple[int, int] | None:
-    """Return width and height of the pictures that boxes are measured in."""
-    from clapboard.media.picture import upright_size
-
-    clip = found.report.clip
-    return None if clip is None or clip.video is None else upright_size(clip)
-
-
-def _write(
-    found: "Speakers",
-    path: Path,
-    name: str,
-    *,
-    targets: Mapping[str, Path],
-    asked: _Asked,
-    hook: Hook | None,
-    kept: list[Path],
-) -> _Written:
-    """Write what is wanted of one file, and add what is finished to ``kept``; ``name`` is that of the file in it."""
-    written = _Written()
-    for option, target in targets.items():
-        try:
-            what = _write_one(option, target, found, name, path=path, asked=asked, hook=hook)
-        except Exception as error:
-            code, message = code_of(error, path)
-            written.code = max(written.code, code)
-            written.problems.append(message)
-        else:
-            kept.append(target)
-            written.lines.append(f"{target}: {what}")
-            if option == "--crops" and asked.correct_offset and found.offset_from == "assumed":
-                written.problems.append(
-                    f"{path}: the sound of its clips is not shifted, for the offset is only assumed; give --offset-ms"
-                )
-    return written
-
-
-def _write_one(
-    option: str, target: Path, found: "Speakers", name: str, *, path: Path, asked: _Asked, hook: Hook | None
-) -> str:
-    """Write one output; return what it holds, in words."""
-    if option == "--rttm":
-        from clapboard.report.rttm import to_rttm
-
-        words = to_rttm(found, name)
-        _write_text(words, target, asked.overwrite)
-        return f"written, {_counted(words.count(chr(10)), 'turn')}"
-    if option == "--ava":
-        from clapboard.report.ava import to_ava
-
-        words = to_ava(found, _size_px(found) or (1, 1), name, predictions=asked.predictions)
-        _write_text(words, target, asked.overwrite)
-        return f"written, {_counted(len(found.faces), 'face')}"
-    from clapboard import footage
-
-    if option == "--overlay":
-        footage.write_overlay(found, path, target, overwrite=asked.overwrite, hook=hook, threads=asked.threads)
-        return "written"
-    made = footage.write_crops(
-        found,
-        path,
-        target,
-        correct_offset=asked.correct_offset,
-        overwrite=asked.overwrite,
-        hook=hook,
-        threads=asked.threads,
-    )
-    return f"{_counted(len(made), 'clip')} written"
-
-
-def _write_text(words: str, target: Path, overwrite: bool) -> None:
-    """Write a text file whole or not at all."""
-    from clapboard.errors import MediaError
-    from clapboard.files import candidate_beside, put_in_place
-
-    with candidate_beside(target) as candidate:
-        try:
-            candidate.write_text(words, encoding="utf-8", newline="")
-        except OSError as error:
-            raise MediaError(
-                f"{target}: cannot be written ({error.strerror or error}); make room or go elsewhere"
-            ) from error
-        put_in_place(candidate, target, overwrite)
-
-
-def _counted(number: int, what: str) -> str:
-    """Return a number of things: ``1 turn``, ``no turns``."""
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
