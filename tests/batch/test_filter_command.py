@@ -180,6 +180,22 @@ def test_ctrl_c_keeps_what_is_finished(many: Path, tmp_path: Path) -> None:
     assert 1 <= len(rows_in(out)) < CLIPS
 
 
+def test_ctrl_c_with_ray_ends_the_process_at_once(tmp_path: Path) -> None:
+    """Protects the exit code: Ray, stopped in the middle, can crash the interpreter while that takes itself down."""
+    code = (
+        "import atexit, os, sys\nfrom clapboard.batch import run\nfrom clapboard.cli import main\n"
+        "def interrupted(*given, **options):\n    print('some rows')\n    raise KeyboardInterrupt\n"
+        "run.filter_clips = interrupted\natexit.register(os._exit, 139)\n"
+        "sys.exit(main(['filter', '.', '-o', 'out.jsonl', *sys.argv[1:]]))"
+    )
+    for options, expected in ([], 139), (["--ray", "local"], 130):
+        call = [sys.executable, "-c", code, *options]
+        done = subprocess.run(call, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == expected, "without Ray the interpreter ends as usual"
+    assert done.stdout == "some rows\n"
+    assert done.stderr.startswith("clapboard: interrupted; what is finished is kept")
+
+
 def test_shards_together_are_the_whole(many: Path, tmp_path: Path) -> None:
     """Protects Slurm arrays: three parts side by side hold every clip once, and pack under names of their own."""
     ids, tars = [], tmp_path / "tars"

@@ -18,7 +18,7 @@ from clapboard.cli.common import (
     complain,
     guarded,
 )
-from clapboard.cli.process import Stopped
+from clapboard.cli.process import Stopped, end_at_once
 from clapboard.cli.progress import Hook, Progress
 from clapboard.errors import EXIT_MEDIA, UsageError
 from clapboard.models import DEFAULT_MODEL
@@ -150,7 +150,10 @@ def filter_(
             )
     except KeyboardInterrupt as stop:
         complain("interrupted; what is finished is kept: give the same command again to go on")
-        return EXIT_SIGNAL + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
+        code = EXIT_SIGNAL + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
+        if ray is not None:  # Ray's threads, stopped in the middle, can crash the interpreter when it takes itself down
+            end_at_once(code)
+        return code
     except Exception as error:
         code, message = code_of(error)
         complain(message)

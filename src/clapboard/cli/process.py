@@ -38,6 +38,14 @@ def fill_closed_streams() -> None:
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
+def end_at_once(code: int) -> NoReturn:
+    """End the process when all is cleaned up, without what libraries do when the interpreter ends."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
 @contextlib.contextmanager
 def signals_unwind() -> Iterator[None]:
     """Let signals that end the process raise `Stopped` in the body, so that it can clean up; only the first one counts.
