@@ -145,6 +145,12 @@ def test_printed_report(make_report: Make) -> None:
     assert "decides" not in out
 
 
+def test_the_sign_in_words_is_that_of_the_number_shown(make_report: Make) -> None:
+    """A third of a millisecond late is shown as +0 ms, which is not late."""
+    assert "+0 ms, +0.0 frames at 25 fps (plus: audio early)" in printed(make_report("a.mp4", -0.3))
+    assert "-1 ms, +0.0 frames at 25 fps (minus: audio late)" in printed(make_report("a.mp4", -0.6))
+
+
 def test_faces_are_listed_when_there_are_several(make_report: Make) -> None:
     """One face needs no table, unless it is asked for."""
     assert printed(make_report(faces=2)).count("0:00-0:04") == 2

@@ -95,7 +95,7 @@ def _offset_in_words(report: Report) -> str:
         rate = float(report.clip.rate)
         frames = round(frames_of(offset_ms, rate), 1) + 0.0  # no "-0.0"
         parts.append(f"{frames:+.1f} frames at {rate:.5g} fps")
-    meaning = "plus: audio early" if offset_ms >= 0 else "minus: audio late"
+    meaning = "plus: audio early" if round(offset_ms) >= 0 else "minus: audio late"
     doubt = "" if report.offset.trusted else "; best guess, not trusted"
     return f"{', '.join(parts)} ({meaning}{doubt})"
 
