@@ -432,8 +432,10 @@ def test_crops_of_two_files_never_share_a_name(
         files = [tmp_path / one, tmp_path / other]
         for file in files:
             file.write_bytes(b"x")
-        assert main(["speakers", *map(str, files), "--crops", str(tmp_path / "crops"), "--overwrite"]) == 2
+        options = ["--rttm", str(tmp_path / "rttm"), "--crops", str(tmp_path / "crops"), "--overwrite"]
+        assert main(["speakers", *map(str, files), *options]) == 2
         assert "would be written twice" in capsys.readouterr().err
+        assert not (tmp_path / "rttm").exists()
     assert asked == []
 
 

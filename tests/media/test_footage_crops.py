@@ -163,7 +163,13 @@ def test_turns_become_crops(tmp_path: Path, found: Found) -> None:
     ]
     assert names(tmp_path / "new" / "crops") == ["crops.jsonl", *(path.name for path in made)]
     assert [len(decode(path)[1]) for path in made] == [35, 25, 50]
-    first = {"file": made[0].name, "face": 0, "start_s": 0.2, "end_s": 1.6, "source": str(source)}
+    first = {
+        "file": made[0].name,
+        "face": 0,
+        "start_s": 0.2,
+        "end_s": 1.6,
+        "source": os.path.join("..", "..", "talk.mp4"),
+    }
     assert rows(made[0].parent)[0] == first | {
         "source_percent_encoded": None, "offset_ms": 0.0, "offset_from": "file", "corrected": False,
     }  # fmt: skip
@@ -189,8 +195,8 @@ def test_films_of_one_folder_share_a_list(tmp_path: Path, found: Found) -> None:
     assert (home / "a.face-0.00000.20-00001.80.mp4").read_bytes() == content
     write_crops(found(sources[0], offset_ms=40.0), sources[0], home, overwrite=True)
     assert [(row["source"], row["offset_ms"]) for row in rows(home)] == [
-        (str(sources[1]), 0.0),
-        (str(sources[0]), 40.0),
+        ("../b.mp4", 0.0),
+        ("../a.mp4", 40.0),
     ]
 
 
@@ -248,6 +254,28 @@ def test_overwriting_leaves_no_older_crops_of_the_source(tmp_path: Path, found: 
     assert write_crops(found(source, turns=()), source, home, overwrite=True) == []
     assert names(home) == ["crops.jsonl", kept]
     assert [row["file"] for row in rows(home)] == [kept]
+
+
+def test_a_source_is_known_from_any_folder_and_another_of_its_name_is_not_it(
+    tmp_path: Path, found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects crops of other films: a name says nothing but with its folder, wherever the program is started."""
+    home = tmp_path / "crops"
+    for day in ("day1", "day2"):
+        (tmp_path / day).mkdir()
+        flash_and_beep(tmp_path / day / "talk.mp4")
+    monkeypatch.chdir(tmp_path / "day1")
+    (first,) = write_crops(found(Path("talk.mp4")), "talk.mp4", home)
+    before = first.read_bytes()
+    monkeypatch.chdir(tmp_path / "day2")
+    with pytest.raises(UsageError, match=r"is a crop of another file \(../day1/talk.mp4\)"):
+        write_crops(found(Path("talk.mp4")), "talk.mp4", home, overwrite=True)
+    write_crops(found(Path("talk.mp4"), turns=((0.4, 1.8, 0),)), "talk.mp4", home, overwrite=True)
+    assert first.read_bytes() == before
+    assert [row["source"] for row in rows(home)] == ["../day1/talk.mp4", "../day2/talk.mp4"]
+    monkeypatch.chdir(tmp_path)
+    write_crops(found(Path("day1/talk.mp4"), turns=((0.6, 1.8, 0),)), "day1/talk.mp4", home, overwrite=True)
+    assert names(home) == ["crops.jsonl", "talk.face-0.00000.40-00001.80.mp4", "talk.face-0.00000.60-00001.80.mp4"]
 
 
 def test_rows_never_remove_what_is_no_crop_of_the_source(tmp_path: Path, found: Found) -> None:

@@ -37,7 +37,6 @@ class Output:
         MediaError : the folder cannot be made
         """
         if not self.endings:
-            self._require_apart([self.stem(path) for path in files])
             if self.out.exists() and not self.out.is_dir():
                 raise UsageError(f"{self.out}: is a file; give a folder to {self.option}")
             return [self.out] * len(files)
@@ -51,7 +50,6 @@ class Output:
             return [self.out]
         if named and not self.out.exists():
             raise UsageError(f"{self.out}: one file cannot hold what {len(files)} give; give a folder to {self.option}")
-        self._require_apart([path.name for path in files])
         if self.out.exists() and not self.out.is_dir():
             raise UsageError(f"{self.out}: is a file, but there are {len(files)} to write; give a folder")
         try:
@@ -60,8 +58,14 @@ class Output:
             raise MediaError(f"{self.out}: the folder cannot be made ({error.strerror}); give another") from error
         return [self.out / f"{path.name}{self.endings[0]}" for path in files]
 
-    def _require_apart(self, names: Sequence[str]) -> None:
-        """Refuse files whose outputs would have one name."""
+    def require_apart(self, files: Sequence[Path]) -> None:
+        """Refuse files whose outputs would have one name.
+
+        Raises
+        ------
+        UsageError : as said
+        """
+        names = [path.name if self.endings else self.stem(path) for path in files]
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise UsageError(f"{self.out}: {twice[0]} would be written twice; give files of one name apart")
@@ -87,6 +91,8 @@ def targets_of(outputs: Sequence[Output], files: Sequence[Path]) -> list[dict[st
     UsageError : one of them would be written twice, or is an input, or cannot hold as many
     MediaError : a folder cannot be made
     """
+    for output in outputs:  # all of them before the first folder is made
+        output.require_apart(files)
     named = {output.option: output.targets(files) for output in outputs}
     inputs, seen = {path.resolve() for path in files}, dict[Path, str]()
     for option, targets in named.items():

@@ -130,9 +130,9 @@ def write_crops(
     Crops are 224 px wide, 25 pictures a second (of the source, the nearest in time to each), H.264 and AAC in mp4, the
     sound one channel at 16 kHz, cut to the sample, as long as the pictures; where the source has none it is silent.
     The square is that of the published pipeline, see `clapboard.vision.views`. They get their names when the last one
-    is finished, all of them or none. ``crops.jsonl`` gets a row for each: file, face, start_s, end_s, source,
-    source_percent_encoded (null unless its name is no Unicode), offset_ms (positive = sound early), offset_from (see
-    `Speakers`), corrected.
+    is finished, all of them or none. ``crops.jsonl`` gets a row for each: file, face, start_s, end_s, source (its path
+    from ``folder``), source_percent_encoded (null unless its name is no Unicode), offset_ms (positive = sound early),
+    offset_from (see `Speakers`), corrected.
 
     Parameters
     ----------
@@ -151,7 +151,8 @@ def write_crops(
 
     Raises
     ------
-    UsageError : a crop exists already, the file is not the one that was measured, or its offset is not known
+    UsageError : a crop exists already, or has the name of one of another file; the file is not the one that was
+        measured, or its offset is not known
     MediaError : a file cannot be read or written
     """
     source, home = Path(path), Path(folder)
@@ -164,7 +165,7 @@ def write_crops(
     if not planned and not (overwrite and home.is_dir()):
         return []
     same = {
-        **names_of_source(source),
+        **names_of_source(source, home),
         "offset_ms": _rounded(found.offset_ms),
         "offset_from": found.offset_from,
         "corrected": correct_offset,

@@ -18,9 +18,15 @@ LIST_NAME = "crops.jsonl"
 """One row for each crop of a folder."""
 
 
-def names_of_source(source: Path) -> dict[str, str | None]:
-    """``source`` and ``source_percent_encoded`` of a row; the latter only for names that are no Unicode, else None."""
-    name = str(source)
+def names_of_source(source: Path, home: Path) -> dict[str, str | None]:
+    """``source`` and ``source_percent_encoded`` of a row; the latter only for names that are no Unicode, else None.
+
+    The name leads from the folder of the list to the source, wherever the program was started.
+    """
+    try:
+        name = os.path.relpath(source.resolve(), home.resolve())
+    except ValueError:  # on another drive
+        name = str(source.resolve())
     plain = text(name)
     return {"source": plain, "source_percent_encoded": percent_encoded(name) if plain != name else None}
 
@@ -43,20 +49,26 @@ class CropList:
         self._home, self._source = home, source
         self._path = home / LIST_NAME
         self._lines = _lines(self._path)
-        mine = [str(row["file"]) for _, row in self._lines if _same(row, source)]
+        mine = [str(row["file"]) for _, row in self._lines if _same(row, source, home)]
         self._rows = set(mine)
+        self._others = {str(row["file"]): row.get("source") for _, row in self._lines if row["file"] not in self._rows}
         # rows are only text: nothing but a crop of this source is ever removed
         self._old = [home / name for name in mine if name == Path(name).name and name.startswith(begins)]
 
     def require_free(self, names: Iterable[str], *, overwrite: bool) -> None:
-        """Refuse to add to crops of this source, which would be cut twice, or to replace others without leave.
+        """Refuse to add to crops of this source, which would be cut twice, or to replace those of other ones.
 
         Raises
         ------
         UsageError, MediaError : as `clapboard.files.require_writable`
         """
+        wanted = list(names)
+        for name in wanted:
+            if name in self._others:
+                whose = f"{self._home / name}: is a crop of another file ({self._others[name]})"
+                raise UsageError(f"{whose}; give another --crops")
         old = [] if overwrite else [path for path in self._old if path.exists()]
-        for path in [*old, *(self._home / name for name in names)]:
+        for path in [*old, *(self._home / name for name in wanted)]:
             require_writable(path, self._source, overwrite, "--crops")
 
     def replace(self, part: Path, rows: Sequence[dict[str, Any]], *, overwrite: bool) -> list[Path]:
@@ -139,12 +151,12 @@ def _lines(path: Path) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def _same(row: dict[str, Any], source: Path) -> bool:
-    """Whether a row is of this source; a relative name is one of the current folder."""
+def _same(row: dict[str, Any], source: Path, home: Path) -> bool:
+    """Whether a row is of this source; its name leads there from the folder of the list."""
     exact = row.get("source_percent_encoded")
     name = os.fsdecode(unquote_to_bytes(exact)) if isinstance(exact, str) else str(row.get("source"))
     try:
-        return Path(name).resolve() == source.resolve()
+        return (home / name).resolve() == source.resolve()
     except (OSError, ValueError):
         return False
 
