@@ -23,7 +23,7 @@ from clapboard.speakers.decide import WINDOW_FRAMES, Compared, Face, Method, dec
 from clapboard.speakers.evidence import REACH_S, contrast, first_grid, to_frames
 from clapboard.speakers.states import SpeakingModel
 from clapboard.sync.distance import distances
-from clapboard.timebase import FEATURE_HZ, PICTURE_HZ
+from clapboard.timebase import FEATURE_HZ, MAX_GRID_POINTS, PICTURE_HZ
 from clapboard.values import F32, Embeddings, Hook, OffsetFrom, Report, Speakers
 from clapboard.verdict import DEFAULT_PROFILE, parse_profile
 from clapboard.vision.detect import Detector
@@ -32,8 +32,6 @@ SOUND_S = 0.2
 """A frame sounds where more than half of the sound around it, as much as one embedding hears, is not quiet (s)."""
 WIDEST_OFFSET_MS = 3_600_000.0
 """Nobody means an offset of more than an hour (ms)."""
-MAX_POINTS = 10_000_000
-"""More points of the grid than any film has (111 hours): timestamps that claim them are damaged."""
 APART_MS = 80.0
 """Offsets this far apart are different answers, so that a search has twice its range by this many (ms)."""
 
@@ -186,7 +184,7 @@ def _activity(measured: Measured, lag_s: float, faces: list[Face]) -> tuple[int,
     ends_s = np.array([speech.first_s, speech.first_s + len(speech.values) / FEATURE_HZ]) - lag_s
     begin, end = (round(float(s) * PICTURE_HZ) for s in ends_s)
     first, last = min([begin, *(f.first for f in faces)]), max([end, *(f.last for f in faces)])
-    if last - first > MAX_POINTS:
+    if last - first > MAX_GRID_POINTS:
         raise MediaError(f"{measured.clip.path}: its picture and sound lie days apart; remux it first")
     sums = np.concatenate([[0], np.cumsum(active_rows(speech))])
     rows = np.round(((first + np.arange(last - first)) / PICTURE_HZ + lag_s - speech.first_s) * FEATURE_HZ)

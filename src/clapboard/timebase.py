@@ -30,6 +30,8 @@ SAMPLES_PER_ROW = SAMPLE_RATE_HZ // FEATURE_HZ
 """Samples between two feature rows: 160."""
 ROWS_PER_FRAME = FEATURE_HZ // PICTURE_HZ
 """Feature rows between two frames of the picture grid: 4."""
+MAX_GRID_POINTS = 10_000_000
+"""More points of the picture grid than any film has (111 hours): timestamps that claim them are damaged."""
 FRAME_MS = 1000 / PICTURE_HZ
 """One frame of the picture grid: 40 ms, the field's unit for "within one frame"."""
 

@@ -131,6 +131,17 @@ def fit(scenes_of: Sequence[Heard]) -> SpeakingModel:
     return max(tried, key=lambda model: likelihood(model, scenes_of))
 
 
+def scenes_of(
+    embedder: Embedder, clips: Sequence[Aligned], say: Callable[[str], None], *, whose: str = ""
+) -> list[Heard]:
+    """Scenes from the clips of people whom a network did not learn from; none, and why, where these are too few."""
+    try:
+        return scenes([Voice.of(embedder, clip) for clip in clips])
+    except UsageError as error:
+        say(f"{whose}not for telling speakers: {error}")
+        return []
+
+
 def tell_speakers(heard: Sequence[Heard], say: Callable[[str], None]) -> SpeakingModel | None:
     """Fit, and say how well it tells the truth of its own scenes; None, and why, where it cannot be fitted."""
     if not heard:

@@ -19,8 +19,7 @@ from clapboard.media.read import read
 from clapboard.media.source import require_file
 from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ, begin_s, grid_index
 from clapboard.values import F64, Audio, Clip, FaceSpeech, Frame, Hook, Speakers, Turn
-from clapboard.vision.crop import cut_patch, sample_crops, shrink_factor
-from clapboard.vision.views import outside, poses, view_of
+from clapboard.vision.views import SquareCutter, poses, view_of
 
 JOIN_S = 0.5
 """Turns of one face with less than this between them become one crop (s)."""
@@ -196,7 +195,8 @@ class _Crop:
         self._face, self._late_s = face, late_s
         self._film: Film | None = None
         self._view = view_of(CROP_VIEW)
-        self._factor = self._pictures = 0
+        self._square = SquareCutter(self._view, 0.5)
+        self._pictures = 0
         self._poses: F64 | None = None
 
     @property
@@ -259,10 +259,7 @@ class _Crop:
         if self._poses is None:
             self._poses = poses(self._view, self._face.boxes, np.empty((len(times), 5, 2), np.float32))
         pose = np.array([np.interp(frame.time_s, times, column) for column in self._poses.T])
-        self._factor = shrink_factor(float(pose[3]), self._factor, self._view.px)
-        half = 0.5 * float(pose[3]) + 2 * self._factor
-        patch = cut_patch(frame.colour, float(pose[0]), float(pose[1]), half, self._factor, outside=outside(self._view))
-        return sample_crops([patch], pose[None], self._view.px)[0]
+        return self._square(frame.colour, pose)
 
 
 class _Cutter:

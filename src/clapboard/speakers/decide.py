@@ -3,6 +3,7 @@
 F faces, R rows, T points of the picture grid.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -67,9 +68,7 @@ def decide(compared: Compared, *, method: Method = "states", window_frames: int 
     nobody = sounding.copy()
     best = np.zeros(len(sounding), np.float32)
     said, turns = [], list[Turn]()
-    for group in _in_view_together(compared.faces):
-        first, last = min(face.first for face in group), max(face.last for face in group)
-        place = slice(first - compared.first, last - compared.first)
+    for group, first, place in _in_view_together(compared):
         rows = _rows(group, max(window_frames, MEDIAN_FRAMES))
         speaking, likely = _judged(
             group, rows, first, compared.active[place], model=compared.model, method=method, window_frames=window_frames
@@ -112,16 +111,23 @@ def require_method(method: str, window_frames: int) -> None:
         raise UsageError(f"a window must have at least one frame, not {window_frames}")
 
 
-def _in_view_together(faces: tuple[Face, ...]) -> list[list[Face]]:
-    """Faces in groups that share no moment with those of another group, so that each can be judged alone."""
+def _in_view_together(compared: Compared) -> Iterator[tuple[list[Face], int, slice]]:
+    """Faces in groups that share no moment with those of another group, so that each can be judged alone.
+
+    Yields
+    ------
+    group, its first grid point, its place in ``compared.active``
+    """
     groups, end = list[list[Face]](), 0
-    for face in sorted(faces, key=lambda face: face.first):
+    for face in sorted(compared.faces, key=lambda face: face.first):
         if groups and face.first < end:
             groups[-1].append(face)
         else:
             groups.append([face])
         end = max(end, face.last)
-    return groups
+    for group in groups:
+        first, last = group[0].first, max(face.last for face in group)
+        yield group, first, slice(first - compared.first, last - compared.first)
 
 
 def _judged(
@@ -179,8 +185,7 @@ def _rows(group: list[Face], apart_frames: int) -> list[int]:
 def evidence_of(compared: Compared) -> float:
     """How clearly faces match the sound at this offset, whoever it is that speaks; natural log."""
     total = 0.0
-    for group in _in_view_together(compared.faces):
-        first, last = min(face.first for face in group), max(face.last for face in group)
-        active = compared.active[first - compared.first : last - compared.first]
-        total += log_evidence(*_evidence(group, _rows(group, 0), first, active, compared.model), compared.model.stay)
+    for group, first, place in _in_view_together(compared):
+        found = _evidence(group, _rows(group, 0), first, compared.active[place], compared.model)
+        total += log_evidence(*found, compared.model.stay)
     return total

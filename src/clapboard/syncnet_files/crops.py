@@ -17,14 +17,11 @@ from clapboard.media.film import Film
 from clapboard.media.grid import on_grid
 from clapboard.media.read import read
 from clapboard.syncnet_files.tables import VIEW, Grid
-from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ, begin_s
+from clapboard.timebase import MAX_GRID_POINTS, PICTURE_HZ, SAMPLE_RATE_HZ, begin_s
 from clapboard.values import Audio, Clip, Frame, Hook, Track
-from clapboard.vision.crop import cut_patch, sample_crops, shrink_factor
-from clapboard.vision.views import outside, poses, reach
+from clapboard.vision.views import SquareCutter, poses, reach
 
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // PICTURE_HZ
-MAX_FRAMES = 10_000_000
-"""More than any film has (111 hours): timestamps that claim it are damaged."""
 
 
 def name_of(number: int) -> str:
@@ -57,7 +54,7 @@ def write_crops(
                     cutter.hear(item)
 
         for point, frame in on_grid(pictures()):
-            if numbers and point - numbers[0] > MAX_FRAMES:
+            if numbers and point - numbers[0] > MAX_GRID_POINTS:
                 raise MediaError(f"{clip.path}: its timestamps span days; remux it first")
             numbers.append(point)
             time_s.append(frame.time_s)
@@ -127,7 +124,8 @@ class _Crop:
         self._begin_s = begin_s(track.time_s)
         self.end_s = self._begin_s + len(track.time_s) / PICTURE_HZ
         self.due_s = min(self._begin_s, float(track.time_s[0]))
-        self._shown, self._factor = 0, 0
+        self._square = SquareCutter(VIEW, reach(VIEW))
+        self._shown = 0
 
     def open(self, stack: ExitStack) -> None:
         """Begin to write; the film is finished when ``stack`` is closed."""
@@ -156,11 +154,7 @@ class _Crop:
             return True
         if frame.time_s != self._track.time_s[at] or frame.colour is None:
             return False
-        x, y, _, side = self._poses[at].tolist()
-        self._factor = shrink_factor(side, self._factor, VIEW.px)
-        half = reach(VIEW) * side + 2 * self._factor
-        patch = cut_patch(frame.colour, x, y, half, self._factor, outside=outside(VIEW))
-        self._film.picture(sample_crops([patch], self._poses[at : at + 1], VIEW.px)[0], at / PICTURE_HZ)
+        self._film.picture(self._square(frame.colour, self._poses[at]), at / PICTURE_HZ)
         self._shown += 1
         return True
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from clapboard.errors import MediaError, UsageError
 from clapboard.evaluation.calibrate import FOREIGN_VOICES, LENGTHS_S, Answers, describe, fit
 from clapboard.evaluation.pieces import own_and_foreign, table
-from clapboard.evaluation.speaking import Heard, Voice, scenes, tell_speakers
+from clapboard.evaluation.speaking import Heard, scenes_of, tell_speakers
 from clapboard.files import candidate_beside, put_in_place
 from clapboard.models.spec import Calibration
 from clapboard.training.embedder import TorchEmbedder
@@ -64,10 +64,7 @@ def calibrate_runs(
         own, foreign = own_and_foreign(embedder, held, LENGTHS_S, FOREIGN_VOICES, hook)
         say(f"{run.name}: {len(held)} clips; {table(own)}")
         parts.append(Answers.of(own, foreign))
-        try:
-            heard += scenes([Voice.of(embedder, clip) for clip in held])
-        except UsageError as error:
-            say(f"{run.name}: not for telling speakers: {error}")
+        heard += scenes_of(embedder, held, say, whose=f"{run.name}: ")
     answers = Answers.joined(parts)
     found = fit(answers)
     say(describe(found, answers))

@@ -12,7 +12,7 @@ from clapboard.dataset.align import Aligned, load, read_offsets
 from clapboard.errors import UsageError
 from clapboard.evaluation.calibrate import FOREIGN_VOICES, LENGTHS_S, calibrate
 from clapboard.evaluation.pieces import own_and_foreign, table
-from clapboard.evaluation.speaking import Voice, scenes, tell_speakers
+from clapboard.evaluation.speaking import scenes_of, tell_speakers
 from clapboard.models.spec import Calibration
 from clapboard.training.embedder import TorchEmbedder
 from clapboard.training.export import export
@@ -127,9 +127,4 @@ def calibrated(net: TwoStream, loop: Loop, say: Callable[[str], None], hook: Hoo
     except UsageError as error:
         say(f"not calibrated: {error}")
         return None
-    try:
-        heard = scenes([Voice.of(embedder, clip) for clip in loop.held])
-    except UsageError as error:
-        say(f"not for telling speakers: {error}")
-        return found
-    return replace(found, speaking=tell_speakers(heard, say))
+    return replace(found, speaking=tell_speakers(scenes_of(embedder, loop.held, say), say))

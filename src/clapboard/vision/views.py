@@ -18,8 +18,9 @@ import numpy as np
 
 from clapboard.errors import UsageError
 from clapboard.values import F32, F64
-from clapboard.vision.crop import SIDE_PER_FACE, smooth_pose
+from clapboard.vision.crop import SIDE_PER_FACE, cut_patch, sample_crops, shrink_factor, smooth_pose
 from clapboard.vision.detect import face_size
+from clapboard.vision.resample import U8
 
 Region = Literal["mouth", "head", "face"]
 MEDIAN_FRAMES = 13
@@ -135,3 +136,26 @@ def _about(view: View, squares: F64) -> F64:
     scale, down = _SQUARES[view.region]
     x, y, half = squares.T
     return np.column_stack([x, y + down * half, np.zeros(len(x)), 2 * scale * half])
+
+
+class SquareCutter:
+    """Cuts the crops of a view that is not turned out of one picture after the other, at one scale where it fits.
+
+    Parameters
+    ----------
+    view : which crop
+    half_sides : half side of the pixels that are looked at, sides of the crop; at least 0.5
+    """
+
+    def __init__(self, view: View, half_sides: float) -> None:
+        self._view, self._half_sides = view, half_sides
+        self._factor = 0
+
+    def __call__(self, image: U8, pose: F64) -> U8:
+        """The crop (px, px[, 3]) uint8 about one of `poses`, (4,)."""
+        x, y, _, side = pose.tolist()
+        self._factor = shrink_factor(side, self._factor, self._view.px)
+        half = self._half_sides * side + 2 * self._factor
+        patch = cut_patch(image, x, y, half, self._factor, outside=outside(self._view))
+        crop: U8 = sample_crops([patch], pose[None], self._view.px)[0]
+        return crop
