@@ -1,54 +1,20 @@
 """An evaluation as one page of HTML that needs nothing else: plots and tables, light and dark, without scripts."""
 
 import math
-from html import escape
 from typing import Any
 
-from clapboard.report.evaluation_tables import CONTROLS, Record, Section, models_in_words, sections, summary
-from clapboard.report.printable import shown
+from clapboard.report.evaluation_tables import CONTROLS, Record, models_in_words, sections, summary
+from clapboard.report.page import document, figure, table, words
 from clapboard.report.svg import Axis, Plot
 
 PERCENT_TICKS = tuple((share / 100, f"{share}") for share in range(0, 101, 20))
 RISK_TICKS = ((0.0, "0"), (0.05, "5"), (0.1, "10"), (0.15, "15"), (0.2, "20"))
 
-STYLE = """
-:root { color-scheme: light dark; --paper: #fcfcfb; --ink: #1d1d1b; --soft: #5f5e5a; --grid: #e4e3de; --rule: #b9b8b2;
-  --s0: #1f66c1; --s1: #c2540a; --s2: #12805c; --s3: #8a3fb0; --s4: #a8821a; }
-@media (prefers-color-scheme: dark) { :root { --paper: #1a1a19; --ink: #ecebe6; --soft: #a9a8a1; --grid: #333230;
-  --rule: #5f5e5a; --s0: #6aa5f0; --s1: #f0955a; --s2: #4cc49a; --s3: #c58ae6; --s4: #dcb94f; } }
-body { margin: 0 auto; padding: 1.5rem; max-width: 64rem; background: var(--paper); color: var(--ink);
-  font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; margin: 0 0 .5rem; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .3rem; }
-p { margin: .2rem 0 .6rem; color: var(--soft); max-width: 52rem; overflow-wrap: anywhere; }
-figure { margin: 0; flex: 0 1 auto; width: min-content; min-width: min(100%, 20rem); }
-figcaption { color: var(--soft); font-size: .87rem; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem 2rem; margin: .6rem 0 1rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .87rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem 0 .2rem .9rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--grid); }
-th { color: var(--soft); font-weight: 600; border-bottom-color: var(--rule); vertical-align: bottom; }
-th.words { white-space: normal; } td:first-child, th:first-child { text-align: left; white-space: pre;
-  padding-left: 0; }
-.key { display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; margin: .2rem 0; list-style: none;
-  font-size: .87rem; }
-.key svg { width: 1.6rem; height: .7rem; margin-right: .35rem; vertical-align: middle; }
-svg.plot { max-width: calc(100vw - 3rem); height: auto; }
-svg text { font: 11px system-ui, sans-serif; fill: var(--soft); }
-svg .label { font-size: 12px; fill: var(--ink); } .grid { stroke: var(--grid); } .axis { stroke: var(--rule); }
-.line { fill: none; stroke-width: 2; stroke-linejoin: round; } .dashed { stroke-dasharray: 5 4; }
-.band { opacity: .16; stroke: none; } .dot { stroke: var(--paper); stroke-width: 1; }
-.line.series-0 { stroke: var(--s0); } .line.series-1 { stroke: var(--s1); } .line.series-2 { stroke: var(--s2); }
-.line.series-3 { stroke: var(--s3); } .line.series-4 { stroke: var(--s4); }
-.line.quiet { stroke: var(--rule); stroke-width: 1.5; }
-.dot.series-0, .bar.series-0, .band.series-0 { fill: var(--s0); } .dot.series-1 { fill: var(--s1); }
-.dot.series-2 { fill: var(--s2); } .dot.series-3 { fill: var(--s3); } .dot.series-4 { fill: var(--s4); }
-.dot.quiet { fill: var(--rule); }
-"""
-
 
 def page(record: Record) -> str:
     """The whole page."""
     title = f"Evaluation of {models_in_words(record)}"
-    body = [f"<h1>{_text(title)}</h1>", *(f"<p>{_text(line)}</p>" for line in summary(record))]
+    body = [f"<h1>{words(title)}</h1>", *(f"<p>{words(line)}</p>" for line in summary(record))]
     plots = {
         "frames_seen": [_by_frames(record, "frames_seen")],
         "windows_averaged": [_by_frames(record, "windows_averaged")],
@@ -57,38 +23,15 @@ def page(record: Record) -> str:
         "calibration": _reliability(record),
     }
     for section in sections(record):
-        body.append(f"<h2>{_text(section.title)}</h2>")
+        body.append(f"<h2>{words(section.title)}</h2>")
         if section.note:
-            body.append(f"<p>{_text(section.note)}</p>")
+            body.append(f"<p>{words(section.note)}</p>")
         drawn = [plot for plot in plots.get(section.key, []) if plot]
         if drawn:
             body.append(f'<div class="plots">{"".join(drawn)}</div>')
-        body.append(_table(section))
-    body.append(f"<p>Clapboard {_text(record['clapboard'])}. Every number is in the JSON of the same command.</p>")
-    head = (
-        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_text(title)}</title><style>{STYLE}</style>"
-    )
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
-
-
-def _text(words: str) -> str:
-    """Words that may stand in the page, whatever a file is called."""
-    return escape(shown(words))
-
-
-def _table(section: Section) -> str:
-    """One table."""
-    head = "".join(f'<th class="words">{_text(name)}</th>' for name in section.head)
-    rows = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in section.rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _figure(drawing: str, caption: str, key: list[tuple[str, str]]) -> str:
-    """A plot with its caption, and the names of its lines: pairs of class and name."""
-    sample = '<svg viewBox="0 0 26 10"><line class="line {kind}" x1="1" x2="25" y1="5" y2="5"/></svg>'
-    names = "".join(f"<li>{sample.format(kind=kind)}{_text(name)}</li>" for kind, name in key)
-    return f'<figure>{drawing}<ul class="key">{names}</ul><figcaption>{_text(caption)}</figcaption></figure>'
+        body.append(table(section.head, section.rows))
+    body.append(f"<p>Clapboard {words(record['clapboard'])}. Every number is in the JSON of the same command.</p>")
+    return document(title, body)
 
 
 def _known(x: list[float], y: list[float | None]) -> list[tuple[float, float]]:
@@ -114,7 +57,7 @@ def _by_frames(record: Record, of: str) -> str:
     marks.append(plot.line(_known(numbers, own["accuracy"]), "series-0", dots=f"measured, {said}"))
     key += [("quiet", "controls"), ("quiet dashed", "chance")]
     caption = f"Over +-{table['reach_frames']} frames; chance {100 * table['chance']:.1f} %."
-    return _figure(plot.drawing(marks, f"Accuracy by {label}"), caption, key)
+    return figure(plot.drawing(marks, f"Accuracy by {label}"), caption, key)
 
 
 def _histograms(record: Record) -> list[str]:
@@ -132,7 +75,7 @@ def _histograms(record: Record) -> list[str]:
             bars = plot.bars(edges, shares, "series-0", "{low} to {high} ms: {y}")
             name = f"pieces of {row['seconds']:g} s"
             caption = f"{total} {name}; {row['further']} lie further off, or have no answer"
-            drawn.append(_figure(plot.drawing([bars], f"Errors of {name}"), caption, []))
+            drawn.append(figure(plot.drawing([bars], f"Errors of {name}"), caption, []))
     return drawn
 
 
@@ -147,7 +90,7 @@ def _risk(record: Record) -> str:
         marks.append(plot.line(list(zip(row["coverage"], row["risk"], strict=True)), f"series-{index}"))
         key.append((f"series-{index}", f"{row['seconds']:g} s"))
     caption = f"Pieces from the surest down; risk above {RISK_TICKS[-1][1]} % is drawn at the top."
-    return _figure(plot.drawing(marks, "Risk against coverage, by length"), caption, key) if marks else ""
+    return figure(plot.drawing(marks, "Risk against coverage, by length"), caption, key) if marks else ""
 
 
 def _reliability(record: Record) -> list[str]:
@@ -171,4 +114,4 @@ def _diagram(row: dict[str, Any]) -> str:
         f"Voices: {row['voices']}; {row['number']} pieces, expected calibration error {row['calibration_error']:.3f}. "
         "Above the dashed line the model is better than it says; larger dots hold more pieces."
     )
-    return _figure(plot.drawing(marks, f"Reliability, {row['voices']}"), caption, [])
+    return figure(plot.drawing(marks, f"Reliability, {row['voices']}"), caption, [])

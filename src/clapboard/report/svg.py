@@ -15,6 +15,24 @@ LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 52.0, 14.0, 12.0, 44.0
 """Room around the plot for the names of the axes."""
 
 
+def opening(width_px: float, height_px: float, title: str) -> str:
+    """The first tag of a drawing, and what those who cannot see it are told."""
+    size = f'width="{width_px:g}" height="{height_px:g}" viewBox="0 0 {width_px:g} {height_px:g}"'
+    return f'<svg class="plot" {size} role="img"><title>{escape(title)}</title>'
+
+
+def round_ticks(low: float, high: float, most: int = 6, *, signed: bool = False) -> tuple[tuple[float, str], ...]:
+    """Ticks at round numbers between two ends, at most so many: steps of 1, 2 or 5 times a power of ten."""
+    least = (high - low) / max(most - 1, 1)
+    if not math.isfinite(least) or least <= 0:
+        return ()
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(times * power for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    values = [round(index * step, 12) + 0.0 for index in range(first, last + 1)]  # no "-0"
+    return tuple((value, f"{value:+g}" if signed and value else f"{value:g}") for value in values)
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """One axis: its ends, its ticks with their names, what it shows, and whether it is logarithmic."""
@@ -87,8 +105,7 @@ class Plot:
         """The whole drawing: grid, axes, marks; ``title`` is what those who cannot see it are told."""
         left, bottom = self.at(self.x.low, self.y.low)
         right, top = self.at(self.x.high, self.y.high)
-        size = f'width="{self.width_px:g}" viewBox="0 0 {self.width_px:g} {self.height_px:g}"'
-        parts = [f'<svg class="plot" {size} role="img">', f"<title>{escape(title)}</title>"]
+        parts = [opening(self.width_px, self.height_px, title)]
         for value, name in self.y.ticks:
             y = self.at(self.x.low, value)[1]
             parts.append(f'<line class="grid" x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
