@@ -21,7 +21,12 @@ def headline(report: Report) -> str:
 
 
 def details(report: Report, *, verbose: bool = False) -> list[str]:
-    """Return the lines under the headline, each with a name and a value.
+    """Return the lines under the headline, each with a name and a value; ``verbose`` as in `facts`."""
+    return [f"  {name:<12}{shown(value)}" for name, value in facts(report, verbose=verbose)]
+
+
+def facts(report: Report, *, verbose: bool = False) -> list[tuple[str, str]]:
+    """Return names and values of what is said under the headline.
 
     ``verbose`` adds what the confidence is made of, the model and the versions.
     """
@@ -41,7 +46,24 @@ def details(report: Report, *, verbose: bool = False) -> list[str]:
             lines.append(("model", f"{report.model.name}, sha256 {report.model.sha256}"))
         if report.versions:
             lines.append(("versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())))
-    return [f"  {name:<12}{shown(value)}" for name, value in lines]
+    return lines
+
+
+FACE_COLUMNS = ("face", "seen", "width", "speaking", "offset", "confidence", "")
+
+
+def face_row(track: TrackReport, whole: Offset) -> tuple[str, ...]:
+    """Return what is said of one face, a cell for each of `FACE_COLUMNS`; ``whole`` is the offset of the file."""
+    offset = track.offset
+    return (
+        f"{track.number}",
+        f"{clock(track.start_s)}-{clock(track.end_s)}",
+        f"{track.face_px:.0f} px",
+        _percent(track.speaking_share) if math.isfinite(track.speaking_share) else "-",
+        f"{round(offset.offset_ms):+d} ms" if math.isfinite(offset.offset_ms) else "-",
+        f"{offset.confidence:.2f}" if math.isfinite(offset.confidence) else "-",
+        _role(track, whole),
+    )
 
 
 def face_table(report: Report) -> "Table":
@@ -49,22 +71,13 @@ def face_table(report: Report) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("  face", no_wrap=True)
-    for name in ("seen", "width", "speaking", "offset", "confidence"):
+    table.add_column(f"  {FACE_COLUMNS[0]}", no_wrap=True)
+    for name in FACE_COLUMNS[1:-1]:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("")  # the only one that gives way on a narrow terminal
+    table.add_column(FACE_COLUMNS[-1])  # the only one that gives way on a narrow terminal
     for track in report.tracks:
-        offset = track.offset
-        known = math.isfinite(offset.offset_ms)
-        table.add_row(
-            f"  {track.number}",
-            f"{clock(track.start_s)}-{clock(track.end_s)}",
-            f"{track.face_px:.0f} px",
-            _percent(track.speaking_share) if math.isfinite(track.speaking_share) else "-",
-            f"{round(offset.offset_ms):+d} ms" if known else "-",
-            f"{offset.confidence:.2f}" if math.isfinite(offset.confidence) else "-",
-            _role(track, report.offset),
-        )
+        number, *cells = face_row(track, report.offset)
+        table.add_row(f"  {number}", *cells)
     return table
 
 
