@@ -12,7 +12,7 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from clapboard.errors import UsageError  # noqa: E402
-from clapboard.training.recipe import PRESETS, Augmentation, Batch, HeldOut, Optimiser, Recipe  # noqa: E402
+from clapboard.training.recipe import Augmentation, Batch, HeldOut, Optimiser, Recipe  # noqa: E402
 from clapboard.training.run import Place, Run  # noqa: E402
 
 RECIPES_OF_THE_PROJECT = Path(__file__).parents[2] / "recipes"
@@ -48,7 +48,7 @@ def test_presets_and_changes(tmp_path: Path) -> None:
     """Protects --set and presets: a preset fills what is not said, a change goes before the file."""
     path = written(tmp_path, 'steps = 5\n[augmentation]\npreset = "paper"\nblur = 0.2\n')
     recipe = Recipe.read(path, {"seed": "7", "optimiser.name": "sgd", "held_out.speakers": '["a"]'})
-    assert recipe.augmentation == dataclasses.replace(PRESETS["paper"], blur=0.2)
+    assert recipe.augmentation == dataclasses.replace(Augmentation.PRESETS["paper"], blur=0.2)
     assert (recipe.seed, recipe.optimiser.name, recipe.held_out.speakers) == (7, "sgd", ("a",))
 
 
@@ -81,8 +81,8 @@ def test_a_wrong_recipe_is_one_line(tmp_path: Path, text: str, says: str) -> Non
 
 def test_every_change_of_a_clip_can_be_switched_off() -> None:
     """Protects the preset "none": it changes nothing, whatever is added later."""
-    assert set(dataclasses.asdict(PRESETS["none"]).values()) == {0.0}
-    assert set(dataclasses.asdict(Augmentation())) == set(dataclasses.asdict(PRESETS["paper"]))
+    assert set(dataclasses.asdict(Augmentation.PRESETS["none"]).values()) == {0.0}
+    assert set(dataclasses.asdict(Augmentation())) == set(dataclasses.asdict(Augmentation.PRESETS["paper"]))
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES_OF_THE_PROJECT.glob("*.toml")), ids=lambda path: path.stem)

@@ -22,7 +22,7 @@ from clapboard.errors import UsageError
 from clapboard.sound.kinds import KINDS
 from clapboard.training.judge import Judge, Score
 from clapboard.training.recipe import Recipe
-from clapboard.training.run import Place, Run, learning_rate
+from clapboard.training.run import Place, Run, learning_rate, put_tensors
 from clapboard.training.sampling import Batches, held_out, stream
 from clapboard.values import Hook
 
@@ -177,7 +177,7 @@ class Loop:
         if score.accuracy > best.accuracy:
             self._best = _Best(score.accuracy, self.run.step, 0)
             if self._recipe.held_out.patience:
-                _store(self.run.average.state_dict(), self._folder / "best.pt")
+                put_tensors(self.run.average.state_dict(), self._folder / "best.pt")
         else:
             best.worse += 1
         return score
@@ -224,13 +224,6 @@ def _digest(clips: Sequence[Aligned]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _store(state: dict[str, torch.Tensor], path: Path) -> None:
-    """Write weights, by a temporary name."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
-
-
 def fit(
     recipe: Recipe,
     clips: Sequence[Aligned],
@@ -270,5 +263,5 @@ def fit(
             else loop.run.average.state_dict()
         )
         loop.run.average.load_state_dict(chosen)
-        _store(chosen, folder / "weights.pt")
+        put_tensors(chosen, folder / "weights.pt")
     return loop

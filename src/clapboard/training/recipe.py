@@ -5,18 +5,16 @@ that the author left to the defaults.
 """
 
 import dataclasses
-import json
-import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal
 
 from clapboard.dataset.align import MARGIN_ROWS
 from clapboard.errors import UsageError
 from clapboard.timebase import ROWS_PER_FRAME
+from clapboard.training.tables import as_toml, read_table
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 LEAST_CHUNK = 6
@@ -85,6 +83,7 @@ class Augmentation:
     babble: float = 0.25
     reverb: float = 0.0
     codec: float = 0.0
+    PRESETS: ClassVar[Mapping[str, "Augmentation"]] = MappingProxyType({})
 
 
 PAPER = Augmentation(
@@ -94,7 +93,7 @@ PAPER = Augmentation(
 """Chung and Zisserman 2016, section 3.1: volume by +-10 % (0.19 nepers of power), crop, mirror, colour; no more."""
 NO_CHANGE = Augmentation(**dict.fromkeys((f.name for f in dataclasses.fields(Augmentation)), 0.0))
 """Clips as they are, for judging."""
-PRESETS = {"full": Augmentation(), "paper": PAPER, "none": NO_CHANGE}
+Augmentation.PRESETS = {"full": Augmentation(), "paper": PAPER, "none": NO_CHANGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +143,7 @@ class Recipe:
         ------
         UsageError : the file cannot be read, a key is unknown, or a value is not of its kind
         """
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(f"the recipe {path} cannot be read ({error.strerror}); give the path of a TOML") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"the recipe {path} is not TOML ({error}); correct it") from None
-        for key, text in changes.items():
-            _put(values, key, text)
-        recipe: Recipe = _build(cls, values, "")
+        recipe = read_table(cls, path, changes)
         recipe.check()
         return recipe
 
@@ -184,87 +175,4 @@ class Recipe:
 
     def toml(self) -> str:
         """The recipe in full, as TOML that `read` gives back equal."""
-        plain = dataclasses.asdict(self)
-        tables = {key: plain.pop(key) for key in list(plain) if isinstance(plain[key], dict)}
-        return "\n".join([*_lines(plain), *_tables(tables, "")]) + "\n"
-
-
-def _put(values: dict[str, Any], key: str, text: str) -> None:
-    """Set a dotted key of nested tables to a value written as in TOML; a bare word is taken as a string."""
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *path, last = key.split(".")
-    for name in path:
-        values = values.setdefault(name, {})
-        if not isinstance(values, dict):
-            raise UsageError(f"{key} is not a key of a recipe: {name} is no table")
-    values[last] = value
-
-
-def _build(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
-    """A dataclass from nested tables, every key and kind checked."""
-    hints = get_type_hints(kind)
-    if kind is Augmentation and isinstance(values.get("preset"), str):
-        preset = values["preset"]
-        if preset not in PRESETS:
-            raise UsageError(f"recipe: augmentation.preset must be one of {', '.join(PRESETS)}, not {preset!r}")
-        values = {**dataclasses.asdict(PRESETS[preset]), **{k: v for k, v in values.items() if k != "preset"}}
-    for key in values:
-        if key not in hints:
-            raise UsageError(f"recipe: unknown key {where}{key}; known here: {', '.join(hints)}")
-    missing = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
-    for key in missing:
-        if key not in values:
-            raise UsageError(f"recipe: the key {where}{key} is missing")
-    return kind(**{key: _as(hints[key], value, f"{where}{key}") for key, value in values.items()})
-
-
-def _as(hint: Any, value: Any, name: str) -> Any:
-    """A value as the annotation asks; a whole number may stand for a float."""
-    origin = get_origin(hint)
-    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
-        return _build(hint, value, f"{name}.")  # type: ignore[arg-type]  # a dataclass type, as tested
-    if origin is Literal and value in get_args(hint):
-        return value
-    if origin is tuple and isinstance(value, list):
-        inner = get_args(hint)
-        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
-        if len(kinds) == len(value):
-            return tuple(_as(k, v, name) for k, v in zip(kinds, value, strict=True))
-    if isinstance(value, dict) and origin is not None and issubclass(origin, Mapping):
-        inner = get_args(hint)[1]
-        return value if inner is Any else {k: _as(inner, v, f"{name}.{k}") for k, v in value.items()}
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise UsageError(f"recipe: {name} must be a finite number, not {value}")
-        return float(value)
-    if hint in (int, str) and type(value) is hint:
-        return value
-    asked = f"one of {', '.join(map(str, get_args(hint)))}" if origin is Literal else getattr(hint, "__name__", hint)
-    raise UsageError(f"recipe: {name} must be {asked}, not {value!r}")
-
-
-def _lines(values: Mapping[str, Any]) -> list[str]:
-    """Keys and values of one table; JSON writes strings, numbers and lists as TOML does."""
-    return [f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-
-
-def _tables(tables: Mapping[str, Any], where: str) -> list[str]:
-    """Tables and those inside them."""
-    lines = []
-    for name, values in tables.items():
-        inner = {key: value for key, value in values.items() if isinstance(value, dict)}
-        lines += ["", f"[{where}{_key(name)}]", *_lines({k: v for k, v in values.items() if k not in inner})]
-        lines += _tables(inner, f"{where}{_key(name)}.")
-    return lines
-
-
-def _key(key: str) -> str:
-    """A key, quoted where TOML asks for it."""
-    return (
-        key
-        if key.replace("_", "").replace("-", "").isalnum() and key.isascii()
-        else json.dumps(key, ensure_ascii=False)
-    )
+        return as_toml(self)

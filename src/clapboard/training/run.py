@@ -22,12 +22,13 @@ from clapboard.training.augment import apply_look
 from clapboard.training.losses import LOSSES, check_options
 from clapboard.training.nets import build
 from clapboard.training.nets.base import TwoStream
-from clapboard.training.recipe import Recipe
+from clapboard.training.recipe import Optimiser, Recipe
 from clapboard.training.sampling import Drawn
 
 OF_COSINES = ("within-clip", "info-nce")
 """Losses that take vectors of unit length."""
-_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+"""What recipes call the types that convolutions are computed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,24 @@ def pick_device(asked: str) -> str:
     return asked
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
+def warm_cosine(rule: Optimiser, step: int, steps: int) -> float:
     """Linear warm-up, then half a cosine down to 0; by steps, so that a busy machine changes nothing."""
-    peak, warm = recipe.optimiser.learning_rate, recipe.optimiser.warm_up * recipe.steps
+    warm = rule.warm_up * steps
     if step < warm:
-        return peak * (step + 1) / warm
-    return float(peak * 0.5 * (1 + np.cos(np.pi * (step - warm) / max(recipe.steps - warm, 1))))
+        return rule.learning_rate * (step + 1) / warm
+    return float(rule.learning_rate * 0.5 * (1 + np.cos(np.pi * (step - warm) / max(steps - warm, 1))))
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """The rate of a step of a recipe, see `warm_cosine`."""
+    return warm_cosine(recipe.optimiser, step, recipe.steps)
+
+
+def put_tensors(state: Mapping[str, Any], path: Path) -> None:
+    """Write tensors, by a temporary name."""
+    part = path.with_suffix(".part")
+    torch.save(dict(state), part)
+    part.replace(path)
 
 
 def neighbours(recipe: Recipe, step: int) -> int:
@@ -126,7 +139,7 @@ class Run:
         """Loss of a batch, and the embeddings that it comes from (B, W, D) and (B, W + 2 extra, D)."""
         device = self.place.device
         images = apply_look(batch.images.to(device), batch.look, self.net.inputs.input_px)
-        kind = _TYPES[self.recipe.precision]
+        kind = PRECISIONS[self.recipe.precision]
         with torch.autocast(device.split(":")[0], dtype=kind, enabled=kind is not torch.float32):
             picture, sound, scale = net(images, batch.rows.to(device))
         value = LOSSES[self.recipe.loss](
@@ -190,12 +203,8 @@ class Run:
 
     def save(self, path: Path, **more: Any) -> None:
         """Write everything, by a temporary name; ``more`` comes back from `restore`."""
-        part = path.with_suffix(".part")
-        torch.save(
-            {"step": self.step, "more": more, **{name: thing.state_dict() for name, thing in self._parts().items()}},
-            part,
-        )
-        part.replace(path)
+        parts = {name: thing.state_dict() for name, thing in self._parts().items()}
+        put_tensors({"step": self.step, "more": more, **parts}, path)
 
     def restore(self, path: Path) -> dict[str, Any]:
         """Go back to a saved state; returns what `save` was given beside it.

@@ -1,0 +1,178 @@
+"""The loop of both any-sound trainings: steps, learning rate, running average, checkpoints, curves.
+
+In the folder of a run lie ``recipe.toml`` (in full), ``curves.csv``, ``last.pt`` (to go on from) and ``weights.pt``
+(the running average at the end). A run that was stopped and goes on ends with the weights of one that was not: batches
+and dropout depend on the recipe's seed and the number of the step alone.
+"""
+
+import copy
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clapboard.errors import UsageError
+from clapboard.training.anysound.recipe import SoundRecipe
+from clapboard.training.run import PRECISIONS, put_tensors, warm_cosine
+from clapboard.values import Hook
+
+SAY_EVERY, SAVE_EVERY = 25, 100
+"""Steps between two lines of progress, and between two checkpoints."""
+
+
+class Task(Protocol):
+    """What is learned: a network, and the loss of a batch that a generator draws."""
+
+    net: nn.Module
+
+    def loss(self, net: nn.Module, rng: np.random.Generator, share: float, device: str) -> tuple[Tensor, float]:
+        """Loss of one batch, (), and the part of it that was right, 0 to 1; ``share`` of the run is done."""
+        ...
+
+
+def keep_recipe(recipe: SoundRecipe, folder: Path) -> None:
+    """Write the recipe into the run's folder, or refuse to go on with another one than the run began with.
+
+    Raises
+    ------
+    UsageError : the run was begun with another recipe
+    """
+    kept = folder / "recipe.toml"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not kept.exists():
+        kept.write_text(recipe.toml(), encoding="utf-8")
+    elif SoundRecipe.read(kept) != recipe:
+        raise UsageError(f"{folder} was begun with another recipe; give another folder with -o, or its own recipe.toml")
+
+
+class Loop:
+    """One run; see the module.
+
+    Parameters
+    ----------
+    task : its network is moved to the device
+    folder : of the run; made where it is missing
+    say : takes lines of progress
+    hook : called as ``hook("training", step, steps)``
+
+    Raises
+    ------
+    UsageError : the folder holds another run
+    """
+
+    def __init__(
+        self,
+        recipe: SoundRecipe,
+        task: Task,
+        folder: Path,
+        *,
+        device: str = "cpu",
+        say: Callable[[str], None] = print,
+        hook: Hook | None = None,
+    ) -> None:
+        self._recipe, self._task, self._folder, self._device = recipe, task, folder, device
+        self._say, self._hook = say, hook
+        keep_recipe(recipe, folder)
+        self.net = task.net.to(device)
+        self.average = copy.deepcopy(self.net).eval()
+        rule = recipe.optimiser
+        self._optimiser = torch.optim.AdamW(self.net.parameters(), rule.learning_rate, weight_decay=rule.weight_decay)
+        self.step = 0
+        self._recent: list[tuple[float, float]] = []
+
+    def __call__(self) -> nn.Module:
+        """Run to the end; returns the running average, in `eval`, on the CPU."""
+        last, done = self._folder / "last.pt", self._folder / "weights.pt"
+        if last.exists():
+            self._restore(last)
+            self._say(f"going on from step {self.step}")
+        self._forget_lines()
+        began_cpu_s = time.process_time()
+        while self.step < self._recipe.steps:
+            self._recent.append(self._learn())
+            if self._hook:
+                self._hook("training", self.step, self._recipe.steps)
+            if self.step % SAY_EVERY == 0 or self.step == self._recipe.steps:
+                self._record(time.process_time() - began_cpu_s)
+            if self.step % SAVE_EVERY == 0 or self.step == self._recipe.steps:
+                self._save(last)
+        put_tensors(self.average.state_dict(), done)
+        return self.average.cpu().float().eval()
+
+    def _learn(self) -> tuple[float, float]:
+        """One step: its loss, and the part that was right."""
+        recipe = self._recipe
+        torch.manual_seed(recipe.seed * 1_000_003 + self.step)
+        rng = np.random.default_rng((recipe.seed, self.step))
+        for group in self._optimiser.param_groups:
+            group["lr"] = warm_cosine(recipe.optimiser, self.step, recipe.steps)
+        self.net.train()
+        kind = PRECISIONS[recipe.precision]
+        with torch.autocast(self._device.split(":")[0], dtype=kind, enabled=kind is not torch.float32):
+            value, right = self._task.loss(self.net, rng, self.step / recipe.steps, self._device)
+        self._optimiser.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        if recipe.optimiser.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), recipe.optimiser.clip_norm)
+        self._optimiser.step()
+        self._update_average()
+        self.step += 1
+        return float(value.detach()), right
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Exponential moving average of weights and batch statistics; young averages forget faster."""
+        keep = min(self._recipe.optimiser.average, (1 + self.step) / (10 + self.step))
+        for mine, new in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(new, 1 - keep)
+            else:
+                mine.copy_(new)
+
+    def _record(self, cpu_s: float) -> None:
+        """One line on the terminal and one in the curves."""
+        loss, right = np.mean(self._recent, axis=0).tolist()
+        self._recent = []
+        self._say(f"step {self.step} of {self._recipe.steps}: loss {loss:.3f}, {right:.1%} right, {cpu_s:.0f} CPU s")
+        path = self._folder / "curves.csv"
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if new:
+                writer.writerow(("step", "loss", "right", "cpu_s"))
+            writer.writerow((self.step, f"{loss:.5f}", f"{right:.5f}", f"{cpu_s:.1f}"))
+
+    def _forget_lines(self) -> None:
+        """Take lines out of the curves whose steps are done again: those after the checkpoint."""
+        path = self._folder / "curves.csv"
+        if path.exists():
+            head, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if int(line.split(",")[0]) <= self.step]
+            path.write_text(head + "".join(kept), encoding="utf-8")
+
+    def _parts(self) -> dict[str, Any]:
+        return {"net": self.net, "average": self.average, "optimiser": self._optimiser}
+
+    def _save(self, path: Path) -> None:
+        """Write everything that going on needs."""
+        put_tensors({"step": self.step, **{name: part.state_dict() for name, part in self._parts().items()}}, path)
+
+    def _restore(self, path: Path) -> None:
+        """Go back to a checkpoint.
+
+        Raises
+        ------
+        UsageError : the file is not a checkpoint of this recipe
+        """
+        try:
+            state = torch.load(path, weights_only=True, map_location="cpu")
+            for name, part in self._parts().items():
+                part.load_state_dict(state[name])
+            self.step = int(state["step"])
+        except Exception as error:  # torch raises whatever the damage leads to
+            raise UsageError(f"{path} is not a checkpoint of this recipe ({error}); remove it to begin again") from None

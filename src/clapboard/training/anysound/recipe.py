@@ -1,0 +1,107 @@
+"""Recipes of the any-sound trainings: everything that decides what a run learns, in one TOML file.
+
+``task = "any-sound"`` learns the offset network that `clapboard check --any-sound` uses; ``task = "attention-avs"`` the
+multisensory network with one of the heads of the paper.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from clapboard.errors import UsageError
+from clapboard.training.recipe import Optimiser
+from clapboard.training.tables import as_toml, read_table, toml_of
+
+TASKS = ("any-sound", "attention-avs")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """What a step sees: ``clips`` of them; for any-sound ``frames`` windows each, for attention-avs ``blocks``.
+
+    ``sets`` says how often a clip is of each data set, by its folder's name; as many as it has clips where it is empty.
+    """
+
+    clips: int = 12
+    frames: int = 100
+    blocks: int = 4
+    sets: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SoundRecipe:
+    """One training run; the fields are the keys of the TOML file, the nested ones its tables.
+
+    ``shifts`` are the negatives of attention-avs: pairs of (up to this part of the run, name of
+    `clapboard.training.anysound.shifts.SHIFTS`, several joined by ``+``). ``head`` is its pooling; ``begin_from`` a run
+    whose network is taken over, ``freeze`` keeps that network as it is and learns the head alone. ``control`` makes a
+    run that must not learn anything: the picture frozen, the sound another clip's, or the labels shuffled.
+    """
+
+    task: Literal["any-sound", "attention-avs"]
+    steps: int
+    seed: int = 0
+    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
+    head: Literal["mean", "temporal", "spatio-temporal"] = "spatio-temporal"
+    freeze: bool = False
+    begin_from: str = ""
+    control: Literal["", "frozen-picture", "other-sound", "shuffled-labels"] = ""
+    shifts: tuple[tuple[float, str], ...] = ((0.3, "far"), (1.0, "far+near"))
+    held_out_share: float = 0.0
+    network_options: Mapping[str, Any] = field(default_factory=dict)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    batch: Clips = field(default_factory=Clips)
+
+    @classmethod
+    def read(cls, path: Path, changes: Mapping[str, str] = _NOTHING) -> "SoundRecipe":
+        """Recipe from a TOML file; see `clapboard.training.tables.read_table`.
+
+        Raises
+        ------
+        UsageError : the file cannot be read, a key is unknown, or a value is not of its kind
+        """
+        recipe = read_table(cls, path, changes)
+        recipe.check()
+        return recipe
+
+    def check(self) -> None:
+        """Refuse what cannot be run.
+
+        Raises
+        ------
+        UsageError : in words, which value and why
+        """
+        from clapboard.training.anysound.shifts import SHIFTS
+
+        unknown = sorted({name for _, joined in self.shifts for name in joined.split("+")} - set(SHIFTS))
+        wrong = [
+            (self.steps < 1, f"steps must be at least 1, not {self.steps}"),
+            (self.seed < 0, f"seed must be from 0 on, not {self.seed}"),
+            (self.batch.clips < 2, "batch.clips must be at least 2: a clip is compared with another one"),
+            (self.batch.frames < 25, "batch.frames must be at least 25"),
+            (self.batch.blocks < 1, "batch.blocks must be at least 1"),
+            (not self.shifts or self.shifts[-1][0] < 1, "shifts must end with the part 1.0"),
+            (bool(unknown), f"shifts names {', '.join(unknown)}; there is {', '.join(SHIFTS)}"),
+            (not 0 <= self.held_out_share < 1, "held_out_share is a part, 0 to below 1"),
+            (self.freeze and not self.begin_from, "freeze needs begin_from, a run whose network is kept"),
+        ]  # fmt: skip
+        for bad, text in wrong:
+            if bad:
+                raise UsageError(f"recipe: {text}")
+
+    def toml(self) -> str:
+        """The recipe in full, as TOML that `read` gives back equal."""
+        return as_toml(self)
+
+
+def is_sound_recipe(path: Path) -> bool:
+    """Whether a TOML file is a recipe of these trainings, by its ``task``.
+
+    Raises
+    ------
+    UsageError : it cannot be read
+    """
+    return toml_of(path).get("task") in TASKS
