@@ -17,6 +17,7 @@ from clapboard.errors import UsageError
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+By = Literal["lips", "any sound"]
 OffsetFrom = Literal["file", "user", "likely", "assumed"]
 Status = Literal["in_sync", "out_of_sync", "undecided", "error"]
 Hook = Callable[[str, float, float | None], None]
@@ -100,7 +101,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Audio:
-    """A run of sound without gaps: ``samples`` (N,) float32 in [-1, 1], ``start_s`` the time of the first one."""
+    """A run of sound without gaps: ``samples`` float32 in [-1, 1], ``start_s`` the time of the first one.
+
+    They are (N,), or (N, 2) where two channels were asked for.
+    """
 
     samples: F32 = field(repr=False)
     rate_hz: int
@@ -109,8 +113,8 @@ class Audio:
     def __post_init__(self) -> None:
         """Check shapes."""
         _require(
-            "samples must be (N,) float32",
-            self.samples.ndim == 1 and self.samples.dtype == np.float32,
+            "samples must be (N,) or (N, channels) float32",
+            self.samples.ndim in (1, 2) and self.samples.dtype == np.float32,
             samples=self.samples,
         )
 
@@ -254,6 +258,31 @@ class Embeddings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a network for any sound makes of the picture: ``values`` (T, D), ``places`` (T, h, w), ``time_s`` (T,).
+
+    ``places``, not negative, are how much attention each place of the picture gets; ``values`` are the vectors of all
+    places, summed with that attention. The time is the middle of the window that was seen.
+    """
+
+    values: F32 = field(repr=False)
+    places: F32 = field(repr=False)
+    time_s: F64 = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        n = len(self.time_s)
+        good = self.values.ndim == 2 and self.places.ndim == 3 and len(self.values) == len(self.places) == n
+        _require(
+            "what is seen must be (T, D), (T, h, w), (T,)",
+            good and self.time_s.ndim == 1,
+            values=self.values,
+            places=self.places,
+            time_s=self.time_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Distances:
     """``values`` (T, K): Euclidean distance between the picture at ``time_s`` and the sound ``lags_s`` later.
 
@@ -340,12 +369,46 @@ class Verdict:
     status: Status
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Attention:
+    """When and where in the picture was looked for what sounds, and whether the file could be told at all.
+
+    Attributes
+    ----------
+    blocks_s : (B, 2) start and end of each block of time, s
+    weights : (B,) float32, share of all attention that the block got; they sum to 1, or are all 0 where there was none
+    maps : (B, h, w) float32, the same share by place; each block's sums to its weight
+    synchronisable : whether the picture shows when the sound happens, and the sound does not just repeat
+    p_synchronisable : probability of that, 0 to 1; NaN for a model that is not calibrated for it
+    """
+
+    blocks_s: F64 = field(repr=False)
+    weights: F32 = field(repr=False)
+    maps: F32 = field(repr=False)
+    synchronisable: bool
+    p_synchronisable: float
+
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        n = len(self.weights)
+        good = self.blocks_s.shape == (n, 2) and self.weights.ndim == 1 and self.maps.ndim == 3 and len(self.maps) == n
+        _require(
+            "attention must be (B, 2), (B,), (B, h, w)",
+            good,
+            blocks_s=self.blocks_s,
+            weights=self.weights,
+            maps=self.maps,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """Everything that a check found out about one file.
 
     ``offset`` is that of the whole file, from the faces whose lips match the sound; ``hints`` say what would help when
-    it is undecided; ``error`` holds the one line when the file could not be measured at all.
+    it is undecided; ``error`` holds the one line when the file could not be measured at all. ``by`` is what was
+    measured by; of lips there are ``tracks``, of any sound there is ``attention``. ``why_by`` is empty where the user
+    chose, else why it is not lips.
     """
 
     file: str
@@ -358,6 +421,9 @@ class Report:
     error: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     schema: int = 1
+    by: By = "lips"
+    attention: Attention | None = None
+    why_by: str = ""
 
     @property
     def status(self) -> Status:

@@ -56,11 +56,7 @@ def distances(picture: Embeddings, sound: Embeddings, max_offset_s: float = 1.0,
         return Distances(nothing, lags / FEATURE_HZ, np.asarray(picture.time_s, np.float64))
     rows, residual_s = row_positions(picture.time_s, float(sound.time_s[0]))
     first, last = int(rows[0] + lags[0]), int(rows.max() + lags[-1])
-    # Sound is copied once into a strip that covers every row asked for; outside the file it stays NaN.
-    strip = np.full((last - first + 1, sound.values.shape[1]), np.nan, np.float32)
-    low, high = max(first, 0), min(last + 1, len(sound.values))
-    if high > low:
-        strip[low - first : high - first] = sound.values[low:high]
+    strip = strip_of(sound, first, last)
     if edges == "zeros":
         strip = np.nan_to_num(strip, nan=0.0)
     squares = np.einsum("rd,rd->r", strip, strip)
@@ -75,6 +71,15 @@ def distances(picture: Embeddings, sound: Embeddings, max_offset_s: float = 1.0,
         lengths = np.einsum("td,td->t", vectors, vectors)[:, None] + squares[base:end][columns]
         result[start : start + 256] = np.sqrt(np.maximum(lengths - 2 * dots, 0))
     return Distances(result, lags / FEATURE_HZ + float(residual_s.mean()), np.asarray(picture.time_s, np.float64))
+
+
+def strip_of(sound: Embeddings, first: int, last: int) -> F32:
+    """Copy rows ``first`` to ``last``, both included, (last - first + 1, D); NaN where the file has none."""
+    strip = np.full((last - first + 1, sound.values.shape[1]), np.nan, np.float32)
+    low, high = max(first, 0), min(last + 1, len(sound.values))
+    if high > low:
+        strip[low - first : high - first] = sound.values[low:high]
+    return strip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
