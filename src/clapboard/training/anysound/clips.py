@@ -5,7 +5,7 @@ time. Both sounds of a pair are slices of one piece of real sound that was chang
 they are cut can be exchanged: neither edges nor levels nor places in the file betray which of them is the true one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -39,7 +39,7 @@ REACH_FRAMES = 50
 AROUND_ROWS = round(NORM_HALF_S * FEATURE_HZ)
 """Sound that normalisation looks at on both sides of a clip, as far as there is any."""
 TRIES = 200
-"""So many scenes in a row that give no pair are no bad luck."""
+"""So many scenes, or places in a scene, that give no clip are no bad luck."""
 Seen = Literal["any", "either", "both"]
 
 
@@ -128,26 +128,21 @@ def pairs(
     frames, between_s = blocks * block_frames, range_s(range_name)
     drawn: list[tuple[int, int, int]] = []
     sources: list[int] = []
+    missed = 0
     for number in _numbers(scenes, rng, clips):
-        if clips is not None and len(drawn) == clips:
-            break
-        source = number
-        if other and rng.random() < other:
-            source = _other(scenes, number, rng)
+        source = _other(scenes, number, rng) if other and rng.random() < other else number
         found = _place_pair(
-            scenes, number, source, frames=frames, margin_rows=margin_rows, between_s=between_s, rng=rng
+            (scenes[number], scenes[source]), frames, margin_rows, between_s=between_s, seen=seen, rng=rng
         )
-        if found is None:
-            continue
-        windows = list(zip((scenes[number], scenes[source]), found, strict=True))
-        if not _is_seen(windows, frames, seen):
-            continue
-        drawn.append((number, *found))
-        sources.append(source)
-    if not drawn or (clips is not None and len(drawn) < clips):
-        raise UsageError(
-            f"no room for {frames} frames and shifts of {between_s[0]:g} s or more; take shorter clips or longer scenes"
-        )
+        missed = 0 if found else missed + 1
+        if found is not None:
+            drawn.append((number, *found))
+            sources.append(source)
+        if clips is not None and (len(drawn) == clips or missed == TRIES):
+            break
+    if len(drawn) < (1 if clips is None else clips):
+        needed = f"{frames} frames and shifts of {between_s[0]:g} s or more" + ("" if seen == "any" else " with events")
+        raise UsageError(f"no scene has room for {needed}; take shorter clips or longer scenes")
     images, true, wrong = [], [], []
     length = ROWS_PER_FRAME * frames + 2 * margin_rows
     for (number, at, moved), source in zip(drawn, sources, strict=True):
@@ -205,15 +200,17 @@ def chunks(
     UsageError : no scene has so many frames
     """
     drawn: list[tuple[int, int]] = []
+    missed = 0
     for number in _numbers(scenes, rng, clips):
-        if clips is not None and len(drawn) == clips:
-            break
         first, end = scenes[number].sounding(ROWS_PER_FRAME * reach_frames)
         if end - first < frames:
             first, end = scenes[number].sounding()
+        missed = 0 if end - first >= frames else missed + 1
         if end - first >= frames:
             drawn.append((number, int(rng.integers(first, end - frames + 1))))
-    if not drawn or (clips is not None and len(drawn) < clips):
+        if clips is not None and (len(drawn) == clips or missed == TRIES):
+            break
+    if len(drawn) < (1 if clips is None else clips):
         raise UsageError(f"no scene has {frames} frames with sound; take shorter clips")
     length = ROWS_PER_FRAME * (frames + 2 * reach_frames)
     images, rows, valid = [], [], []
@@ -241,14 +238,15 @@ def chunks(
     )
 
 
-def _numbers(scenes: Sequence[Scene], rng: np.random.Generator, clips: int | None) -> Sequence[int]:
-    """Scenes to try, in order: each once, or drawn ones, more than are needed."""
+def _numbers(scenes: Sequence[Scene], rng: np.random.Generator, clips: int | None) -> Iterator[int]:
+    """Scenes to try: each once in order, or drawn ones without end."""
     if not scenes:
         raise UsageError("there are no scenes to draw from")
     if clips is None:
-        return range(len(scenes))
-    drawn: list[int] = rng.integers(len(scenes), size=clips + TRIES).tolist()
-    return drawn
+        yield from range(len(scenes))
+        return
+    while True:
+        yield from rng.integers(len(scenes), size=clips).tolist()
 
 
 def _other(scenes: Sequence[Scene], number: int, rng: np.random.Generator) -> int:
@@ -260,31 +258,34 @@ def _other(scenes: Sequence[Scene], number: int, rng: np.random.Generator) -> in
 
 
 def _place_pair(
-    scenes: Sequence[Scene],
-    number: int,
-    source: int,
-    *,
+    scenes: tuple[Scene, Scene],
     frames: int,
     margin_rows: int,
+    *,
     between_s: tuple[float, float],
+    seen: Seen,
     rng: np.random.Generator,
 ) -> tuple[int, int] | None:
-    """First frame of the clip and first frame of the wrong sound in its own scene; None where there is no room."""
-    begin, end = scenes[number].sounding(margin_rows)
+    """First frame of a clip, and of the wrong sound in its own scene, the same or another one; None without room."""
+    own, away = scenes
+    begin, end = own.sounding(margin_rows)
+    low, high = away.sounding(margin_rows)
     room = end - begin - frames
-    if room < 0:
+    if room < 0 or high - low < frames:
         return None
-    if source != number:
-        low, high = scenes[source].sounding(margin_rows)
-        if high - low < frames:
-            return None
-        return begin + int(rng.integers(room + 1)), int(rng.integers(low, high - frames + 1))
-    shift_s = draw_shift(rng, between_s, room / PICTURE_HZ, scenes[number].period_s)
-    if shift_s is None:
-        return None
-    shift = round(shift_s * PICTURE_HZ)
-    at = begin + place(rng, shift, room)
-    return at, at + shift
+    for _ in range(1 if seen == "any" else TRIES):
+        if own is not away:
+            at, moved = begin + int(rng.integers(room + 1)), int(rng.integers(low, high - frames + 1))
+        else:
+            shift_s = draw_shift(rng, between_s, room / PICTURE_HZ, own.period_s)
+            if shift_s is None:
+                return None
+            shift = round(shift_s * PICTURE_HZ)
+            at = begin + place(rng, shift, room)
+            moved = at + shift
+        if _is_seen(((own, at), (away, moved)), frames, seen):
+            return at, moved
+    return None
 
 
 def _is_seen(windows: Sequence[tuple[Scene, int]], frames: int, seen: Seen) -> bool:
