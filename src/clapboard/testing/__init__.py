@@ -10,6 +10,7 @@ the demo, by the tests of the whole product, and for a share of the training of 
     truth = make_clip("talk.mp4", seed=3, offset_ms=300)      # its sound comes 300 ms early
     images, samples = mouth_crops(seed=3, duration_s=6.0)      # (150, 64, 64) uint8 and (96000,) float32, in sync
     scene = render_scene("panel.mp4", turns=[(0.2, 2.8, 0), (3.2, 5.8, 1)])   # two people; who speaks when is known
+    clip = render_events(seed=3)                               # things that sound when they touch: `testing.events`
 
 The names are loaded when they are first used.
 """
@@ -28,7 +29,10 @@ _HOMES = {
     "crop_mouths": "crops",
     "mouth_crops": "crops",
     "Actor": "face",
+    "Event": "events",
+    "EventClip": "events",
     "render": "face",
+    "render_events": "events",
     "true_landmarks": "face",
     "Identity": "identity",
     "Speaker": "speaker",
