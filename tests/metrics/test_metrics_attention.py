@@ -25,7 +25,7 @@ def test_the_ratio_of_blocks() -> None:
 
 
 def test_the_ratio_of_many_clips_is_not_that_of_one() -> None:
-    """Protects the mean over clips: each one's scale goes out, so 80 and 20 are 1.6 and 0.4, and 1, 0, 0, 0 are 4 and 0.
+    """Protects the mean over clips: scales go out, so 80 and 20 are 1.6 and 0.4, and 1, 0, 0, 0 are 4 and 0.
 
     The mean of the ratios, 4 and infinite, would say nothing.
     """
