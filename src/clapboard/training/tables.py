@@ -105,7 +105,7 @@ def _as(hint: Any, value: Any, name: str) -> Any:
         if not math.isfinite(value):
             raise UsageError(f"recipe: {name} must be a finite number, not {value}")
         return float(value)
-    if hint in (int, str) and type(value) is hint:
+    if hint in (bool, int, str) and type(value) is hint:
         return value
     asked = f"one of {', '.join(map(str, get_args(hint)))}" if origin is Literal else getattr(hint, "__name__", hint)
     raise UsageError(f"recipe: {name} must be {asked}, not {value!r}")

@@ -1,0 +1,191 @@
+"""Learning whether sound and picture are in sync, yes or no, by attention over blocks: the training of the paper.
+
+Every clip comes with its own sound and with its sound moved [1]_; pictures are seen once for both. The loss is the
+binary cross-entropy of both answers and the logistic loss of their difference: which of the two belongs?
+
+Letters of shapes: B clips, N blocks of 25 frames.
+
+References
+----------
+.. [1] N. Khosravan, S. Ardeshir, R. Puri, "On Attention Modules for Audio-Visual Synchronization", 2018, section 3; and
+   A. Owens, A. A. Efros, ECCV 2018, section 3.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from clapboard.errors import UsageError
+from clapboard.training.anysound.clips import USUAL, Pairs, Scene, pairs
+from clapboard.training.anysound.recipe import SoundRecipe
+from clapboard.training.anysound.sets import Sets, frozen
+from clapboard.training.anysound.shifts import Curriculum
+from clapboard.training.nets.attention_avs import BLOCK_FRAMES, AttentionAVS, Head, cut_blocks, weights_of_blocks
+from clapboard.training.nets.multisensory import Multisensory, MultisensoryConfig
+from clapboard.values import F32
+
+OTHER_CLIPS = 0.25
+"""Part of the negatives of the first stage that are another clip's sound: the easiest ones (AVTS)."""
+SEED_OF_LABELS = 7919
+"""Shuffled labels are the same for a clip in every batch."""
+
+
+def make_net(recipe: SoundRecipe) -> AttentionAVS:
+    """The small multisensory network, changed as the recipe says, with the recipe's head.
+
+    With ``begin_from`` the weights of the network, not those of its head, are those of another run.
+
+    Raises
+    ------
+    UsageError : unknown options, or a run that holds no such network
+    """
+    try:
+        config = replace(MultisensoryConfig.small(), **recipe.network_options)
+    except TypeError as error:
+        raise UsageError(f"recipe: network_options: {error}") from None
+    torch.manual_seed(recipe.seed)
+    net = AttentionAVS(Multisensory(config), Head(recipe.head, config.features))
+    if recipe.begin_from:
+        net.net.load_state_dict(load_run(Path(recipe.begin_from)).net.state_dict())
+    if recipe.freeze:
+        net.net.requires_grad_(False)
+    return net
+
+
+def load_run(folder: Path) -> AttentionAVS:
+    """The network at the end of a run, in `eval`.
+
+    Raises
+    ------
+    UsageError : there is none
+    """
+    recipe = SoundRecipe.read(folder / "recipe.toml")
+    net = make_net(replace(recipe, begin_from="", freeze=False))
+    try:
+        net.load_state_dict(torch.load(folder / "weights.pt", weights_only=True, map_location="cpu"))
+    except (OSError, RuntimeError) as error:
+        raise UsageError(f"{folder}: holds no finished run of attention-avs ({error}); train it first") from None
+    return net.eval()
+
+
+class PairTask:
+    """The loss of a batch of pairs; see the module."""
+
+    def __init__(self, recipe: SoundRecipe, sets: Sets) -> None:
+        self._avs = make_net(recipe)
+        self.net: nn.Module = self._avs
+        self._recipe, self._sets = recipe, sets
+        self._curriculum = Curriculum.of(recipe.shifts, OTHER_CLIPS)
+
+    def loss(self, net: nn.Module, rng: np.random.Generator, share: float, device: str) -> tuple[Tensor, float]:
+        """See `clapboard.training.anysound.loop.Task`."""
+        recipe, avs = self._recipe, cast(AttentionAVS, net)
+        name, other = self._curriculum.draw(rng, share)
+        names = list[str]()
+
+        def cut(scenes: Sequence[Scene], count: int) -> Pairs:
+            found = pairs(
+                scenes,
+                rng,
+                blocks=recipe.batch.blocks,
+                range_name=name,
+                clips=count,
+                other=1.0 if recipe.control == "other-sound" else other,
+                seen="any" if scenes[0].events is None else "either",
+                changes=USUAL,
+            )
+            names.extend(scenes[number].id for number in found.scene.tolist())
+            return found
+
+        drawn = self._sets.draw(rng, recipe.batch.clips, cut)
+        images = frozen(drawn.images) if recipe.control == "frozen-picture" else drawn.images
+        first, second = drawn.rows_true, drawn.rows_shifted
+        if recipe.control == "other-sound":
+            first = np.roll(second, 1, 0)  # neither of the two sounds is this clip's
+        if recipe.freeze:
+            avs.net.eval()
+        blocks = as_blocks(avs, images, first, second)
+        logits, _ = avs.score_pair(*(part.to(device) for part in blocks))
+        logits = logits.float()
+        if recipe.control == "shuffled-labels":
+            swap = torch.tensor([shuffled(scene) for scene in names], device=device)
+            logits = torch.where(swap[:, None], logits.flip(1), logits)
+        margin = logits[:, 0] - logits[:, 1]
+        labels = torch.tensor([1.0, 0.0], device=device).expand_as(logits)
+        loss = F.binary_cross_entropy_with_logits(logits, labels) + F.softplus(-margin).mean()
+        return loss, float((margin > 0).float().mean())
+
+
+def shuffled(scene: str) -> bool:
+    """Whether the label of a scene is exchanged in the control: a coin thrown once for each scene."""
+    seed = [SEED_OF_LABELS, *scene.encode()]
+    return bool(np.random.default_rng(seed).random() < 0.5)
+
+
+def as_blocks(avs: AttentionAVS, images: NDArray[np.uint8], *rows: F32) -> tuple[Tensor, ...]:
+    """Clips (B, F, 64, 64) as blocks (B, N, 25, 1, 64, 64), and each of their sounds (B, R, 40) as (B, N, r, 40)."""
+    pictures = torch.from_numpy(np.ascontiguousarray(images))[:, :, None]
+    cut = [cut_blocks(pictures, torch.from_numpy(sound), avs.net.config) for sound in rows]
+    return cut[0][0], *(sounds for _, sounds in cut)
+
+
+@torch.no_grad()
+def score_pairs(avs: AttentionAVS, drawn: Pairs, *, batch: int = 16) -> tuple[F32, list[NDArray[np.float32]]]:
+    """Logits of both sounds of each pair, (B, 2), and the weights of each clip with its own sound.
+
+    The weights are (N,) of the head `temporal`, and (N, t, h, w) of `spatio-temporal`.
+    """
+    avs.eval()
+    found, weights = [], list[NDArray[np.float32]]()
+    for begin in range(0, len(drawn.images), batch):
+        part = slice(begin, begin + batch)
+        blocks = as_blocks(avs, drawn.images[part], drawn.rows_true[part], drawn.rows_shifted[part])
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, heavy = avs.score_pair(*blocks)
+        found.append(logits.float().numpy())
+        weights += list(heavy[:, 0].float().numpy())
+    return np.concatenate(found), weights
+
+
+def load_scorers(folder: Path) -> Mapping[str, Callable[[NDArray[np.uint8], F32], float]]:
+    """Scorers of the finished runs below a folder, by the name of the run.
+
+    Returns
+    -------
+    name -> callable of images (T, 64, 64) uint8 and their rows (4 T, 40) float32, finished: the logit that they are in
+    sync
+
+    Raises
+    ------
+    UsageError : there is no run
+    """
+    runs = sorted(path.parent for path in folder.glob("*/weights.pt") if _is_avs(path.parent))
+    if not runs:
+        raise UsageError(f"{folder}: holds no finished run of attention-avs; train some first")
+
+    def scorer(avs: AttentionAVS) -> Callable[[NDArray[np.uint8], F32], float]:
+        @torch.no_grad()
+        def score(images: NDArray[np.uint8], rows: F32) -> float:
+            blocks, sounds = as_blocks(avs, images[None], rows[None])
+            with torch.autocast("cpu", torch.bfloat16):
+                logits, _ = avs(blocks, sounds)
+            return float(logits[0])
+
+        return score
+
+    return {run.name: scorer(load_run(run)) for run in runs}
+
+
+def _is_avs(run: Path) -> bool:
+    """Whether a run is of this training."""
+    return SoundRecipe.read(run / "recipe.toml").task == "attention-avs"
+
+
+__all__ = ["BLOCK_FRAMES", "PairTask", "load_run", "load_scorers", "make_net", "score_pairs", "weights_of_blocks"]

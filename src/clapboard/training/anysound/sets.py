@@ -1,0 +1,76 @@
+"""Scenes of several data sets, a batch drawn from all of them, and the runs that must not learn anything."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clapboard.errors import UsageError
+from clapboard.training.anysound.clips import Chunks, Pairs, Scene, load_scenes, split_by_group
+
+Batch = TypeVar("Batch", Chunks, Pairs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sets:
+    """Scenes by the name of their data set, and how often a clip is drawn from each."""
+
+    scenes: Mapping[str, Sequence[Scene]]
+    shares: Mapping[str, float]
+
+    def counts(self, rng: np.random.Generator, clips: int) -> dict[str, int]:
+        """How many of so many clips come from each set: at least 2 where it has any, since clips are compared."""
+        names = list(self.scenes)
+        drawn = rng.multinomial(clips, [self.shares[name] for name in names]).tolist()
+        return {name: count for name, count in zip(names, drawn, strict=True) if count}
+
+    def draw(self, rng: np.random.Generator, clips: int, cut: Callable[[Sequence[Scene], int], Batch]) -> Batch:
+        """One batch of clips, from each set what `counts` says, cut by ``cut(scenes, count)``."""
+        return joined([cut(self.scenes[name], count) for name, count in self.counts(rng, clips).items()])
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Batches one after the other; the number of the scene is counted in its own set."""
+    first = batches[0]
+    values: dict[str, Any] = {}
+    for field in fields(first):
+        parts = [getattr(batch, field.name) for batch in batches]
+        if isinstance(parts[0], np.ndarray):
+            values[field.name] = np.concatenate(parts)
+        else:
+            values[field.name] = sum(parts, ()) if isinstance(parts[0], tuple) else parts[0]
+    return type(first)(**values)
+
+
+def load_sets(
+    data: Sequence[Path], shares: Mapping[str, float], held_out_share: float
+) -> tuple[Sets, dict[str, list[Scene]]]:
+    """Data sets to learn from, and the scenes of recordings that are held out of each.
+
+    Raises
+    ------
+    MediaError : a data set cannot be read
+    UsageError : two folders have one name, a share names none of them, or one holds no scene
+    """
+    names = [folder.resolve().name for folder in data]
+    if len(set(names)) < len(names):
+        raise UsageError(f"data sets are told apart by the names of their folders, and two are equal: {names}")
+    unknown = sorted(set(shares) - set(names))
+    if unknown:
+        raise UsageError(f"recipe: batch.sets names {', '.join(unknown)}; the data are {', '.join(names)}")
+    learn, held = dict[str, list[Scene]](), dict[str, list[Scene]]()
+    for name, folder in zip(names, data, strict=True):
+        learn[name], held[name] = split_by_group(load_scenes(folder), held_out_share)
+        if not learn[name]:
+            raise UsageError(f"{folder}: holds no scene to learn from; prepare longer clips")
+    weights = {name: float(shares.get(name, 0.0 if shares else len(learn[name]))) for name in names}
+    total = sum(weights.values())
+    return Sets(learn, {name: weight / total for name, weight in weights.items()}), held
+
+
+def frozen(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures (B, F, h, w) that stand still: the first of each clip, again and again."""
+    return np.broadcast_to(images[:, :1], images.shape)
