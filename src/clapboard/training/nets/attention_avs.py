@@ -27,19 +27,21 @@ Kind = Literal["mean", "temporal", "spatio-temporal"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def _check(features: Tensor, present: Tensor | None) -> Tensor:
-    """Which blocks there are, (B, N) bool; refuse what has another shape."""
+def _check(features: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Features with zeros in absent blocks, and which blocks there are, (B, N) bool; refuse what has another shape.
+
+    Whatever fills absent blocks must not pass, not even a NaN times a weight of 0.
+    """
     if features.ndim != 6:
         raise UsageError(f"features must be (clips, blocks, F, t, h, w), not {tuple(features.shape)}")
     if present is None:
-        return torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
+        return features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
     if present.shape != features.shape[:2] or present.dtype != torch.bool:
-        raise UsageError(
-            f"present must be {tuple(features.shape[:2])} bool, not {tuple(present.shape)} {present.dtype}"
-        )
+        given = f"{tuple(present.shape)} {present.dtype}"
+        raise UsageError(f"present must be {tuple(features.shape[:2])} torch.bool, not {given}")
     if not bool(present.any(1).all()):
         raise UsageError("every clip needs at least one block that is present")
-    return present
+    return features.masked_fill(~present[:, :, None, None, None, None], 0.0), present
 
 
 def mean(features: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -58,9 +60,9 @@ def mean(features: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tenso
     ------
     UsageError : wrong shapes, or a clip without a block
     """
-    present = _check(features, present)
-    weights = present.float() / present.sum(1, keepdim=True)
-    return _blocks_weighed(features, weights), weights
+    features, present = _check(features, present)
+    weights = present.to(features.dtype) / present.sum(1, keepdim=True)
+    return torch.einsum("bn,bnf->bf", weights, features.mean((3, 4, 5))), weights
 
 
 def temporal(features: Tensor, confidence: nn.Module, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -80,11 +82,11 @@ def temporal(features: Tensor, confidence: nn.Module, present: Tensor | None = N
     ------
     UsageError : wrong shapes, or a clip without a block
     """
-    present = _check(features, present)
-    pooled = features.float().mean((3, 4, 5))
-    confidences = confidence(pooled.flatten(0, 1)[..., None, None, None]).float().reshape(present.shape)
+    features, present = _check(features, present)
+    pooled = features.mean((3, 4, 5))
+    confidences = confidence(pooled.flatten(0, 1)[..., None, None, None]).reshape(present.shape)
     weights = confidences.masked_fill(~present, float("-inf")).softmax(1)
-    return torch.einsum("bn,bnf->bf", weights, _without_absent(pooled, present)), weights
+    return torch.einsum("bn,bnf->bf", weights, pooled), weights
 
 
 def spatio_temporal(features: Tensor, confidence: nn.Module, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -104,25 +106,11 @@ def spatio_temporal(features: Tensor, confidence: nn.Module, present: Tensor | N
     ------
     UsageError : wrong shapes, or a clip without a block
     """
-    present = _check(features, present)
-    confidences = confidence(features.flatten(0, 1)).float().reshape(*present.shape, *features.shape[3:])
+    features, present = _check(features, present)
+    confidences = confidence(features.flatten(0, 1)).reshape(*present.shape, *features.shape[3:])
     absent = ~present[:, :, None, None, None]
     weights = confidences.masked_fill(absent, float("-inf")).flatten(1).softmax(1).reshape(confidences.shape)
-    with torch.autocast(features.device.type, enabled=False):  # sums of thousands of weights need more than 8 bits
-        kept = _without_absent(features.float(), present)
-        pooled = torch.einsum("bnthw,bnfthw->bf", weights, kept)
-    return pooled, weights
-
-
-def _without_absent(values: Tensor, present: Tensor) -> Tensor:
-    """Zeros in place of absent blocks, (B, N, ...): whatever fills them, a NaN too, must not pass a weight of 0."""
-    return values.masked_fill(~present.reshape(*present.shape, *(1,) * (values.ndim - 2)), 0.0)
-
-
-def _blocks_weighed(features: Tensor, weights: Tensor) -> Tensor:
-    """(B, N, F, t, h, w) and (B, N) -> (B, F)."""
-    pooled = features.float().mean((3, 4, 5))
-    return torch.einsum("bn,bnf->bf", weights, _without_absent(pooled, weights > 0))
+    return torch.einsum("bnthw,bnfthw->bf", weights, features), weights
 
 
 def weights_of_blocks(weights: Tensor) -> Tensor:
@@ -165,13 +153,15 @@ class Head(nn.Module):
         ------
         UsageError : wrong shapes, or a clip without a block
         """
-        if self.confidence is None:
-            pooled, weights = mean(features, present)
-        elif self.kind == "temporal":
-            pooled, weights = temporal(features, self.confidence, present)
-        else:
-            pooled, weights = spatio_temporal(features, self.confidence, present)
-        return self.decision(pooled).float().squeeze(1), weights
+        with torch.autocast(features.device.type, enabled=False):  # sums of thousands of weights need more than 8 bits
+            features = features.float()
+            if self.confidence is None:
+                pooled, weights = mean(features, present)
+            elif self.kind == "temporal":
+                pooled, weights = temporal(features, self.confidence, present)
+            else:
+                pooled, weights = spatio_temporal(features, self.confidence, present)
+            return self.decision(pooled).squeeze(1), weights
 
 
 class AttentionAVS(nn.Module):
