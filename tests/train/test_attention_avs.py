@@ -172,7 +172,7 @@ def test_everything_learns(kind: str, hidden) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_heads_count_in_full_precision(kind: str) -> None:
-    """Protects the softmax over thousands of places: bfloat16 features give float32 logits and weights that sum to 1."""
+    """Protects the softmax over thousands of places: bfloat16 features give float32 logits, weights sum to 1."""
     torch.manual_seed(0)
     head, features = Head(kind, 5), random(1, 4, 5, 7, 8, 8).bfloat16()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
