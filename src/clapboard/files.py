@@ -84,3 +84,21 @@ def put_in_place(candidate: Path, target: Path, overwrite: bool) -> None:
         candidate.replace(target)
     except OSError as error:
         raise MediaError(f"{target}: cannot be written ({error.strerror}); give another -o") from error
+
+
+def write_text(words: str, target: Path, overwrite: bool) -> None:
+    """Write a text file whole or not at all, as UTF-8, its line ends as they are.
+
+    Raises
+    ------
+    UsageError : somebody else has made the target in the meantime
+    MediaError : it cannot be written
+    """
+    with candidate_beside(target) as candidate:
+        try:
+            candidate.write_text(words, encoding="utf-8", newline="")
+        except OSError as error:
+            raise MediaError(
+                f"{target}: cannot be written ({error.strerror or error}); make room or go elsewhere"
+            ) from error
+        put_in_place(candidate, target, overwrite)

@@ -89,17 +89,19 @@ def _write_one(
     option: str, target: Path, found: "Speakers", name: str, *, path: Path, asked: Asked, hook: Hook | None
 ) -> str:
     """Write one output; return what it holds, in words."""
+    from clapboard.files import write_text
+
     if option == "--rttm":
         from clapboard.report.rttm import to_rttm
 
         words = to_rttm(found, name)
-        _write_text(words, target, asked.overwrite)
+        write_text(words, target, asked.overwrite)
         return f"written, {_counted(words.count(chr(10)), 'turn')}"
     if option == "--ava":
         from clapboard.report.ava import to_ava
 
         words = to_ava(found, size_px(found) or (1, 1), name, predictions=asked.predictions)
-        _write_text(words, target, asked.overwrite)
+        write_text(words, target, asked.overwrite)
         return f"written, {_counted(len(found.faces), 'face')}"
     from clapboard import footage
 
@@ -116,21 +118,6 @@ def _write_one(
         threads=asked.threads,
     )
     return f"{_counted(len(made), 'clip')} written"
-
-
-def _write_text(words: str, target: Path, overwrite: bool) -> None:
-    """Write a text file whole or not at all."""
-    from clapboard.errors import MediaError
-    from clapboard.files import candidate_beside, put_in_place
-
-    with candidate_beside(target) as candidate:
-        try:
-            candidate.write_text(words, encoding="utf-8", newline="")
-        except OSError as error:
-            raise MediaError(
-                f"{target}: cannot be written ({error.strerror or error}); make room or go elsewhere"
-            ) from error
-        put_in_place(candidate, target, overwrite)
 
 
 def _counted(number: int, what: str) -> str:

@@ -20,7 +20,8 @@ svg .label { font-size: 12px; fill: var(--ink); } .grid { stroke: var(--grid); }
 .line.series-3 { stroke: var(--s3); } .line.series-4 { stroke: var(--s4); }
 .line.quiet { stroke: var(--rule); stroke-width: 1.5; }
 .dot.series-0, .bar.series-0, .band.series-0 { fill: var(--s0); } .dot.series-1, .bar.series-1 { fill: var(--s1); }
-.dot.series-2, .bar.series-2 { fill: var(--s2); } .dot.series-3 { fill: var(--s3); } .dot.series-4 { fill: var(--s4); }
+.dot.series-2, .bar.series-2, .band.series-2 { fill: var(--s2); }
+.dot.series-3 { fill: var(--s3); } .dot.series-4 { fill: var(--s4); }
 .dot.quiet, .band.quiet { fill: var(--rule); } .half { fill-opacity: .55; }
 """
 STYLE = f"""{COLOURS}

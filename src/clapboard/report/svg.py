@@ -11,7 +11,7 @@ from html import escape
 
 Points = Sequence[tuple[float, float]]
 
-LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 52.0, 14.0, 12.0, 44.0
+LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 56.0, 20.0, 12.0, 44.0
 """Room around the plot for the names of the axes."""
 
 
@@ -121,6 +121,6 @@ class Plot:
         middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
         below = f'x="{middle_x:.1f}" y="{self.height_px - 8:.1f}" text-anchor="middle"'
         parts.append(f'<text class="label" {below}>{escape(self.x.label)}</text>')
-        beside = f'transform="translate(13 {middle_y:.1f}) rotate(-90)" text-anchor="middle"'
+        beside = f'transform="translate(12 {middle_y:.1f}) rotate(-90)" text-anchor="middle"'
         parts.append(f'<text class="label" {beside}>{escape(self.y.label)}</text>')
         return "".join([*parts, *marks, "</svg>"])
