@@ -20,6 +20,8 @@ GRAVITY = 3.6
 """Gravity at the usual speed, widths of the world per s^2."""
 FASTEST = 1.5
 """The largest factor of speed in `clapboard.testing.events.classes.RANGES`."""
+SPARKS, SPARKS_S = 12, 0.8
+"""How many sparks a firework has, and how long they glow, s."""
 FLASH_S, RECOIL_S = 0.06, 0.07
 """Time in which the flash and the recoil of a struck body fall to 1/e, s."""
 
@@ -243,7 +245,12 @@ def _firework(source: Source, canvas: Canvas, clock: Clock) -> None:
     """A rocket that climbs and slows down, then a ball of sparks that spreads fast, slows, sinks and fades."""
     looks = source.looks
     centre = np.array([source.x, source.y]) + source.places
-    # the rocket of the next burst
+    for back in (1, 0):  # sparks of the burst before may still be there
+        number = clock.last - back
+        since = clock.time_s - source.contacts_s[number]
+        rows = np.flatnonzero((since < SPARKS_S) & (number >= 0))
+        if len(rows):
+            _sparks(source, canvas, rows, since[rows], number[rows])
     climb_s = np.minimum(0.55 / looks.speed, 0.85 * clock.swing_s)
     rows = np.flatnonzero(clock.until_s < climb_s)
     if len(rows):
@@ -252,22 +259,24 @@ def _firework(source: Source, canvas: Canvas, clock: Clock) -> None:
         y = goal[:, 1] + (1.02 - goal[:, 1]) * part**1.5
         x = goal[:, 0] + source.turn * 0.06 * part
         canvas.draw(Bar(x, y, x, y + 0.05, np.full_like(x, 0.013 * looks.build), source.colour), rows)
-    rows = np.flatnonzero(clock.since_s < 0.9)
-    if not len(rows):
-        return
-    since, goal = clock.since_s[rows], centre[clock.last[rows]]
-    strength = clock.impact[rows] * FASTEST / looks.speed
-    wide = 0.17 * looks.size * (0.5 + 0.5 * strength) * (1 - np.exp(-since * looks.speed / 0.16))
-    fade = np.clip(1 - since / 0.8, 0, 1)
-    sparks = 12
-    for number in range(sparks):
-        turn = 2 * np.pi * (number + 0.35 * (number % 2)) / sparks
+
+
+def _sparks(source: Source, canvas: Canvas, rows: NDArray[np.intp], since_s: F64, number: NDArray[np.intp]) -> None:
+    """The sparks of burst ``number`` (n,) in some pictures, ``since_s`` (n,) after it; a strong one is wide."""
+    centre = np.array([source.x, source.y]) + source.places[number]
+    impact = source.impacts[number]
+    looks = source.looks
+    strength = impact * FASTEST / looks.speed
+    wide = 0.17 * looks.size * (0.5 + 0.5 * strength) * (1 - np.exp(-since_s * looks.speed / 0.16))
+    fade = np.clip(1 - since_s / SPARKS_S, 0, 1)
+    for number in range(SPARKS):
+        turn = 2 * np.pi * (number + 0.35 * (number % 2)) / SPARKS
         far = wide * (1.0 if number % 2 else 0.62)
-        x = goal[:, 0] + far * np.cos(turn)
-        y = goal[:, 1] + far * np.sin(turn) + 0.12 * since**2
+        x = centre[:, 0] + far * np.cos(turn)
+        y = centre[:, 1] + far * np.sin(turn) + 0.12 * since_s**2
         canvas.draw(_disc(x, y, 0.013 * looks.build, source.colour, alpha=fade), rows)
-    flash = 0.9 * np.exp(-since / 0.07)
-    canvas.draw(_disc(goal[:, 0], goal[:, 1], 0.09 * looks.size, source.colour, alpha=flash, flash=0.6), rows)
+    flash = 0.9 * np.exp(-since_s / 0.07)
+    canvas.draw(_disc(centre[:, 0], centre[:, 1], 0.09 * looks.size, source.colour, alpha=flash, flash=0.6), rows)
 
 
 _PAINTERS = {"bounce": _bounce, "stick": _stick, "clap": _clap, "metronome": _metronome, "firework": _firework}

@@ -14,6 +14,8 @@ Split = Literal["dense", "sparse", "two-sources"]
 SPLITS: tuple[Split, ...] = ("dense", "sparse", "two-sources")
 LEAD_S = 2.5
 """What happens goes on for so long before and after a clip, s, so that its sound can be moved without an empty edge."""
+LEVELS = (40.0, 150.0)
+"""Mean gray of backgrounds, 0 to 255: dark enough that a flash is brighter."""
 PERIODS_S = (0.38, 0.88)
 """Shortest and longest period of a metronome, s: the range of the other kinds' gaps."""
 
@@ -62,7 +64,7 @@ def draw_plan(
     rng: np.random.Generator, kinds: tuple[Kind, ...], *, seconds: float, split: Split, part: Part, clean: bool
 ) -> Plan:
     """Draw who sounds when, out of ``kinds``."""
-    level, contrast = rng.uniform(55, 185), rng.uniform(8, 45)
+    level, contrast = rng.uniform(*LEVELS), rng.uniform(8, 45)
     two = split == "two-sources"
     sources, period_s = [], None
     for place, number in enumerate(rng.permutation(len(kinds))[: 2 if two else 1]):

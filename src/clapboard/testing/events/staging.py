@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from clapboard.testing.events.classes import BACKGROUNDS, RANGES
 from clapboard.testing.events.kinds import paint
-from clapboard.testing.events.movers import paint_mover
+from clapboard.testing.events.movers import paint_movers
 from clapboard.testing.events.pictures import LUMA, Camera, Canvas
 from clapboard.testing.events.plan import Plan
 from clapboard.testing.events.scenery import film, wall
@@ -28,8 +28,10 @@ def stage(rng: np.random.Generator, plan: Plan, time_s: F64, px: int, *, colour:
     camera = _camera(rng, time_s, clean=plan.clean)
     canvas = Canvas(film(painted, camera, px), camera)
     if not plan.clean:
-        for _ in range(int(rng.integers(3, 7) if plan.split == "sparse" else rng.integers(0, 4))):
-            paint_mover(rng, canvas, time_s)
+        sparse = plan.split == "sparse"
+        things, misses = rng.integers(2, 5) if sparse else rng.integers(0, 4), rng.integers(1, 3) if sparse else 0
+        sounding = [source.looks.kind for source in plan.sources]
+        paint_movers(rng, canvas, time_s, sounding, things=int(things), misses=int(misses))
     boxes = np.stack([paint(source, canvas, time_s) for source in plan.sources])
     pictures = canvas.pictures
     if not plan.clean:
