@@ -41,6 +41,7 @@ _HOMES = {
     "render_scene": "stage",
     "scene_arrays": "stage",
     "voice": "synthesis",
+    "write_events": "events",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605

@@ -5,6 +5,17 @@ All that is measured on such clips is a test of the mechanism, not of how well a
 
 from clapboard.testing.events.classes import BACKGROUNDS, KINDS, MATERIALS, RANGES
 from clapboard.testing.events.clip import EventClip, render_events
+from clapboard.testing.events.files import write_events
 from clapboard.testing.events.plan import SPLITS, Event
 
-__all__ = ["BACKGROUNDS", "KINDS", "MATERIALS", "RANGES", "SPLITS", "Event", "EventClip", "render_events"]
+__all__ = [
+    "BACKGROUNDS",
+    "KINDS",
+    "MATERIALS",
+    "RANGES",
+    "SPLITS",
+    "Event",
+    "EventClip",
+    "render_events",
+    "write_events",
+]

@@ -16,6 +16,8 @@ from clapboard.values import F32, F64
 
 SHORTEST_SPARSE_S = 3.0
 """A sparse clip is at least this long, s: its events keep a second from both ends."""
+LONGEST_S = 600.0
+"""Longest clip, s: all of its pictures are in memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,11 +92,11 @@ def render_events(
     ------
     UsageError : arguments that make no sense
     """
+    able = able_kinds(kinds, split, seconds)
     if seconds * rate < 2 or px < 16 or sound_hz < 8000 or channels not in (1, 2):
         raise UsageError("a clip has two pictures or more of 16 px or more, 8000 Hz or more, and 1 or 2 channels")
-    if split not in SPLITS or part not in PARTS:
-        raise UsageError(f"split is one of {', '.join(SPLITS)}, part one of {', '.join(PARTS)}, not {split}, {part}")
-    able = _able(kinds, split, seconds)
+    if part not in PARTS or seed < 0:
+        raise UsageError(f"part is one of {', '.join(PARTS)}, and seed 0 or more, not {part} and {seed}")
     acting, looking, sounding, room = np.random.default_rng([PARTS.index(part), SPLITS.index(split), seed]).spawn(4)
     plan = draw_plan(acting, able, seconds=seconds, split=split, part=part, clean=clean)
     time_s = np.array([float(n / rate) for n in range(int(seconds * rate + 1e-9))])
@@ -117,20 +119,24 @@ def render_events(
     )
 
 
-def _able(kinds: Sequence[Kind], split: Split, seconds: float) -> tuple[Kind, ...]:
-    """Which of some kinds a split can show, each once.
+def able_kinds(kinds: Sequence[Kind], split: Split, seconds: float) -> tuple[Kind, ...]:
+    """Which of some kinds a split can show in so many seconds, each once.
 
     Raises
     ------
-    UsageError : none of them, or there is no such kind
+    UsageError : none of them, or there is no such kind, split or length
     """
+    if split not in SPLITS or not 0 < seconds < LONGEST_S:
+        raise UsageError(
+            f"split is one of {', '.join(SPLITS)}, and seconds up to {LONGEST_S:.0f}, not {split} and {seconds:g}"
+        )
     wrong = sorted(set(kinds) - set(KINDS))
     if wrong or not kinds:
         raise UsageError(f"kinds are some of {', '.join(KINDS)}, not {', '.join(wrong) or 'none'}")
     if split == "sparse":
         kinds = tuple(kind for kind in kinds if kind != "metronome")
         if not kinds or seconds < SHORTEST_SPARSE_S:
-            raise UsageError(f"a sparse clip is {SHORTEST_SPARSE_S} s or more, and of something else than a metronome")
+            raise UsageError(f"a sparse clip is {SHORTEST_SPARSE_S:g} s or more, of something else than a metronome")
     if split == "two-sources" and len(set(kinds)) < 2:
         raise UsageError("two sources need two kinds or more")
     return tuple(dict.fromkeys(kinds))

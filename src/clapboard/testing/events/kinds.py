@@ -269,9 +269,9 @@ def _sparks(source: Source, canvas: Canvas, rows: NDArray[np.intp], since_s: F64
     strength = impact * FASTEST / looks.speed
     wide = 0.17 * looks.size * (0.5 + 0.5 * strength) * (1 - np.exp(-since_s * looks.speed / 0.16))
     fade = np.clip(1 - since_s / SPARKS_S, 0, 1)
-    for number in range(SPARKS):
-        turn = 2 * np.pi * (number + 0.35 * (number % 2)) / SPARKS
-        far = wide * (1.0 if number % 2 else 0.62)
+    for spark in range(SPARKS):
+        turn = 2 * np.pi * (spark + 0.35 * (spark % 2)) / SPARKS
+        far = wide * (1.0 if spark % 2 else 0.62)
         x = centre[:, 0] + far * np.cos(turn)
         y = centre[:, 1] + far * np.sin(turn) + 0.12 * since_s**2
         canvas.draw(_disc(x, y, 0.013 * looks.build, source.colour, alpha=fade), rows)

@@ -1,0 +1,44 @@
+"""Rendered events as files, with an offset that is known to the sample."""
+
+from fractions import Fraction
+from pathlib import Path
+
+from clapboard.errors import UsageError
+from clapboard.testing.events.clip import EventClip
+
+
+def write_events(clip: EventClip, path: str | Path, *, offset_ms: float = 0.0, overwrite: bool = False) -> Path:
+    """Encode a clip whose sound is early by a known amount.
+
+    The pictures stay; sample n plays what happens at ``n / sound_hz + offset_ms / 1000``. Whatever the offset, the
+    sound is cut out of a longer one: nothing is padded, so neither of its ends tells the offset.
+
+    Parameters
+    ----------
+    clip : from `render_events`; the sides of its pictures must be even
+    path : mp4, mov, mkv, webm, ts, mpg or avi, by its ending
+    offset_ms : by how much the sound is early, rounded to a whole sample; negative for late
+    overwrite : replace an existing file
+
+    Returns
+    -------
+    Path of the file
+
+    Raises
+    ------
+    UsageError : the offset is beyond the sound that there is around the clip, or the container cannot hold the clip
+    MediaError : the file cannot be written
+    """
+    from clapboard.media.write import write_clip
+
+    lead = (len(clip.around) - len(clip.samples)) // 2
+    first = lead + round(offset_ms / 1000 * clip.sound_hz)
+    if not 0 <= first <= 2 * lead:
+        raise UsageError(f"offset_ms is within +-{1000 * lead / clip.sound_hz:.0f}, not {offset_ms:g}")
+    if clip.images.shape[1] % 2:
+        raise UsageError(f"videos have even sides, not {clip.images.shape[1]} px; render it with another px")
+    # rates are whole, or thousandths over 1001
+    rate = Fraction((len(clip.time_s) - 1) / clip.time_s[-1]).limit_denominator(1001)
+    samples = clip.around[first : first + len(clip.samples)]
+    write_clip(path, clip.images, rate, samples, clip.sound_hz, overwrite=overwrite)
+    return Path(path)
