@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clapboard import __version__
+from clapboard.cli.check_report import OverwriteOption, Pages, ReportOption
 from clapboard.cli.common import (
     AudioTrackOption,
     MaxOffsetOption,
@@ -22,6 +23,7 @@ from clapboard.cli.common import (
 from clapboard.cli.progress import Hook, of_files
 from clapboard.errors import EXIT_IN_SYNC, EXIT_OUT_OF_SYNC, EXIT_UNDECIDED
 from clapboard.models import DEFAULT_MODEL
+from clapboard.report.printable import shown
 from clapboard.verdict import DEFAULT_PROFILE, Profile, parse_profile
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def check(
     max_offset_ms: MaxOffsetOption = 1000.0,
     audio_track: AudioTrackOption = None,
     model: ModelOption = DEFAULT_MODEL,
+    report: ReportOption = None,
+    overwrite: OverwriteOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every face, the model, the versions.")] = False,
     quiet: QuietOption = False,
     threads: ThreadsOption = 1,
@@ -57,36 +61,43 @@ def check(
     highest.
     """
     tolerance = parse_profile(profile)
+    pages = Pages(report, files, overwrite)
     worst, progress = 0, of_files(files, wanted=not quiet)
-    for path in files:
-        with progress.piece(path.name) as hook:
-            code, report, problem = _check_one(
-                path,
-                profile=tolerance,
-                max_offset_ms=max_offset_ms,
-                audio_track=audio_track,
-                model=model,
-                threads=threads,
-                hook=hook,
-            )
-        if problem:
-            complain(problem)
-        if as_json:
-            from clapboard.report.record import to_json
+    with pages.told():
+        for path in files:
+            with progress.piece(path.name) as hook:
+                code, found, problem = _check_one(
+                    path,
+                    pages=pages,
+                    profile=tolerance,
+                    max_offset_ms=max_offset_ms,
+                    audio_track=audio_track,
+                    model=model,
+                    threads=threads,
+                    hook=hook,
+                )
+                page_code, page_line, page_problem = pages.write(found, path, hook=hook, threads=threads)
+            for line in filter(None, (problem, page_problem)):
+                complain(line)
+            if as_json:
+                from clapboard.report.record import to_json
 
-            print(to_json(report), flush=True)
-        elif not (quiet or problem):
-            from clapboard.report.text import write
+                print(to_json(found), flush=True)
+            elif not (quiet or problem):
+                from clapboard.report.text import write
 
-            write(report, output_console(), verbose=verbose)
-            sys.stdout.flush()
-        worst = max(worst, code)
+                write(found, output_console(), verbose=verbose)
+                sys.stdout.flush()
+                if page_line:
+                    print(shown(page_line), flush=True)
+            worst = max(worst, code, page_code)
     return worst
 
 
 def _check_one(
     path: Path,
     *,
+    pages: Pages,
     profile: Profile,
     max_offset_ms: float,
     audio_track: int | None,
@@ -98,6 +109,7 @@ def _check_one(
     try:
         from clapboard import pipeline
 
+        pages.require(path)
         report = pipeline.check(
             path,
             profile=profile,
