@@ -10,6 +10,7 @@ pytestmark = pytest.mark.train
 
 from clapboard.errors import UsageError  # noqa: E402
 from clapboard.sound.features import log_mel  # noqa: E402
+from clapboard.testing.events import render_events  # noqa: E402
 from clapboard.training.anysound.shifts import (  # noqa: E402
     FAR_FIRST,
     SHIFTS,
@@ -105,11 +106,31 @@ def test_the_period_of_a_metronome(period_s: float) -> None:
         assert found_s == pytest.approx(period_s, abs=0.004)
 
 
+@given(SEEDS, st.floats(0.2, 2.5), st.floats(3.0, 8.0))
+@settings(deadline=None, max_examples=25)
+def test_a_period_is_right_or_not_given(seed: int, period_s: float, seconds: float) -> None:
+    """Protects short and slow clips: what is found is the period, to a frame over the whole clip."""
+    found_s = period_of(hits(np.arange(0.1, seconds - 0.1, period_s), seconds, seed=seed))
+    if found_s is None:
+        assert period_s > seconds / 4.5
+    else:
+        assert abs(found_s - period_s) * seconds / period_s < 0.04
+
+
 def test_a_bar_of_two_strokes_has_the_period_of_the_bar() -> None:
     """Protects uneven rhythms: long, short, long, short repeats after both together, not after one."""
     bars = np.arange(0.1, 8, 0.9)
     found_s = period_of(hits(np.sort(np.concatenate([bars, bars + 0.3]))))
     assert found_s == pytest.approx(0.9, abs=0.004)
+
+
+def test_rendered_clips_have_the_period_they_say() -> None:
+    """Protects the estimate on whole scenes, with hum, reverb and strangers: their metronomes, and nothing else."""
+    for seed, kinds in ((1, ("metronome",)), (2, ("metronome",)), (3, ("stick", "clap")), (4, ("bounce",))):
+        clip = render_events(seed, kinds=kinds, px=32)
+        found_s = period_of(clip.samples)
+        assert (found_s is None) == (clip.period_s is None)
+        assert found_s is None or found_s == pytest.approx(clip.period_s, abs=0.002)
 
 
 def test_hits_by_hand_have_no_period() -> None:

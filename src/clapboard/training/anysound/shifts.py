@@ -173,8 +173,9 @@ LEAST_PERIODS = 4
 """A sound is called periodic when so many periods are there; two equal gaps happen by chance."""
 LEAST_LIKENESS = 0.75
 """Correlation of the onsets with themselves one and two periods later, from which a sound is strictly periodic."""
-SMOOTH_ROWS = 5
-"""Onsets are smeared over 50 ms: rows are 10 ms apart, and periods no whole number of them."""
+SMOOTH_ROWS = 9
+"""Onsets are smeared over 90 ms: rows are 10 ms apart, periods no whole number of them, and beats that are 10 ms off
+leave a shift by a period as good as in sync."""
 
 
 def onset_strength(rows: NDArray[np.floating[Any]]) -> F64:
@@ -218,7 +219,7 @@ def period_of(sound: NDArray[np.floating[Any]]) -> float | None:
     period = float(lag)
     for times in range(1, many + 1):
         about = round(times * period)
-        if about + 2 >= len(likeness):
+        if about + 3 >= len(likeness):
             break
         near = np.arange(about - 2, about + 3)
         best = int(near[likeness[near].argmax()])
