@@ -382,7 +382,9 @@ def test_wrong_data_sets_are_refused(tmp_path: Path) -> None:
     (folder / "truth.jsonl").write_text("".join(rows[1:]))
     with pytest.raises(MediaError, match="says nothing of c0"):
         load_scenes(folder)
-    (folder / "truth.jsonl").write_text("{")
+    (folder / "truth.jsonl").write_text("".join(rows) + '{"id": "c9", "ev')
+    assert len(load_scenes(folder)) == 2  # its writer was killed over one more
+    (folder / "truth.jsonl").write_text("{\n")
     with pytest.raises(MediaError, match="is damaged"):
         load_scenes(folder)
 

@@ -244,12 +244,15 @@ def load_scenes(
 def read_truth(path: Path) -> dict[str, dict[str, Any]] | None:
     """What ``truth.jsonl`` says of each entry, as attributes of `Scene`; None where there is no such file.
 
+    A line without an end was never finished, and its entry is not in the manifest.
+
     Raises
     ------
     MediaError : it cannot be read
     """
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        rows = [json.loads(line) for line in lines if line.endswith("\n")]
         return {str(row["id"]): _truth(row) for row in rows}
     except FileNotFoundError:
         return None
