@@ -13,12 +13,11 @@ pytestmark = pytest.mark.train
 
 from clapboard.errors import UsageError  # noqa: E402
 from clapboard.training.nets import same  # noqa: E402
+from clapboard.training.nets.activation import cam, heat_map  # noqa: E402
 from clapboard.training.nets.multisensory import (  # noqa: E402
     Multisensory,
     MultisensoryConfig,
-    cam,
     compand,
-    heat_map,
     pool_to_length,
 )
 
@@ -318,6 +317,11 @@ def test_sizes_that_make_no_network_are_told(changes, words: str) -> None:
     """Protects recipes: a wrong size is told in one line where it is set."""
     with pytest.raises(UsageError, match=words):
         MultisensoryConfig(**changes)
+
+
+def test_strides_of_a_recipe() -> None:
+    """Protects recipes: TOML gives lists, and the network is the same."""
+    assert MultisensoryConfig(conv1=[1, 2]) == MultisensoryConfig(conv1=(1, 2))
 
 
 def test_inputs_of_another_shape_are_told() -> None:

@@ -54,11 +54,6 @@ WAVE_HZ = 21_000
 WAVE_CHANNELS = 2
 COMPANDING = 255.0
 """Samples are companded as in mu-law telephony, without its rounding."""
-HOT_PERCENT = 97.0
-"""A heat map is full where the class activation is at this percentile or above (the authors' sep_video.py)."""
-COLD_SHARE = 0.5
-"""A heat map is empty below this share of the full value (the same)."""
-
 Stride = tuple[int, int]
 """Of a layer in time, and in height and width."""
 
@@ -111,6 +106,7 @@ class MultisensoryConfig:
             stride = getattr(self, name)
             if len(stride) != 2 or min(stride) < 1:
                 raise UsageError(f"{name} must be two strides of at least 1, in time and in space, not {stride}")
+            object.__setattr__(self, name, tuple(stride))  # recipes hold lists
         if not (0 < self.norm_momentum <= 1 and self.norm_eps > 0):
             raise UsageError("norm_momentum must lie between 0 and 1, and norm_eps above 0")
 
@@ -306,39 +302,3 @@ class Multisensory(nn.Module):
     def forward(self, images: Tensor, sound: Tensor) -> Tensor:
         """Images (B, T, C, px, px), and their sound as `hear` takes it -> features (B, F, t, h, w)."""
         return self.join(self.see(images), sound)
-
-
-def cam(features: Tensor, weight: Tensor, bias: Tensor | float = 0.0) -> Tensor:
-    """Class activation map: the decision's weights at every place, whose mean is the decision after mean pooling.
-
-    Parameters
-    ----------
-    features : (B, F, t, h, w)
-    weight : (F,), or (1, F) as a linear layer holds it
-    bias : of the decision
-
-    Returns
-    -------
-    (B, t, h, w)
-    """
-    return torch.einsum("bfthw,f->bthw", features, weight.reshape(-1).to(features.dtype)) + bias
-
-
-def heat_map(activation: Tensor, *, over_time: bool = True) -> Tensor:
-    """Class activation maps as shown: 0 below half of the 97th percentile of the clip, 1 at that percentile.
-
-    Parameters
-    ----------
-    activation : (B, t, h, w)
-    over_time : one map of each clip, the mean over its times; otherwise a map for each time
-
-    Returns
-    -------
-    (B, h, w) or (B, t, h, w) float32, 0 to 1; all 0 where nothing is active
-    """
-    size = activation.abs().float()
-    size = size.mean(1, keepdim=True) if over_time else size
-    hot = torch.quantile(size.flatten(1), HOT_PERCENT / 100, dim=1)[:, None, None, None]
-    cold = COLD_SHARE * hot
-    shown = ((size - cold) / (hot - cold).clamp_min(1e-12)).clamp(0, 1)
-    return shown[:, 0] if over_time else shown
