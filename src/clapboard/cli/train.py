@@ -77,7 +77,7 @@ def train(
     changes = changes_of(settings)
     if changes is None:
         return EXIT_USAGE
-    from clapboard.training.work import train as work
+    from clapboard.training.anysound.recipe import is_sound_recipe
 
     progress = Progress(wanted=not quiet)
 
@@ -86,24 +86,49 @@ def train(
             with progress.aside():
                 print(line, flush=True)
 
+    sounds = is_sound_recipe(recipe)
+    if sounds and (offsets or workers):
+        complain("--offsets and --workers are for the recipes of lips; leave them out")
+        return EXIT_USAGE
     try:
         with progress.piece("train") as hook:
-            model = work(
-                recipe,
-                data,
-                out,
-                offsets=offsets,
-                changes=changes,
-                device=device,
-                workers=workers,
-                threads=threads,
-                begin_from=begin_from,
-                say=say,
-                hook=hook,
-            )
+            if sounds:
+                from clapboard.training.anysound.work import train_sounds
+
+                model = train_sounds(
+                    recipe,
+                    data,
+                    out,
+                    changes=changes,
+                    device=device,
+                    threads=threads,
+                    begin_from=begin_from,
+                    say=say,
+                    hook=hook,
+                )
+            else:
+                from clapboard.training.work import train as work
+
+                model = work(
+                    recipe,
+                    data,
+                    out,
+                    offsets=offsets,
+                    changes=changes,
+                    device=device,
+                    workers=workers,
+                    threads=threads,
+                    begin_from=begin_from,
+                    say=say,
+                    hook=hook,
+                )
     except KeyboardInterrupt as stop:
         return ended(stop, out)
-    if model and not quiet:
+    if model and not quiet and sounds:
+        print(f"the model is {model}\n  clapboard check --any-sound --model {model} FILE")
+    elif model and not quiet:
         print(f"the model is {model}\n  clapboard evaluate {model} DATASET\n  clapboard check --model {model} FILE")
+    elif sounds and not quiet:
+        print(f"the weights are {out / 'weights.pt'}\n  python benchmarks/attention.py --help")
     sys.stdout.flush()
     return 0

@@ -8,7 +8,7 @@
 import hashlib
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,8 @@ def examples(net: TwoStream, more: int = 0) -> dict[str, Tensor]:
     }
 
 
-def write_graph(graph: nn.Module, example: Tensor, axis: str, path: Path) -> None:
-    """Write an ONNX file whose first axis is free."""
+def write_graph(graph: nn.Module, example: Tensor, axis: str, path: Path, outputs: Sequence[str] = ("embeddings",)) -> None:
+    """Write an ONNX file whose first axis is free; ``outputs`` are the names of what it gives, in order."""
     graph.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns about shapes that we keep free on purpose
@@ -78,8 +78,8 @@ def write_graph(graph: nn.Module, example: Tensor, axis: str, path: Path) -> Non
             (example,),
             str(path),
             input_names=["input"],
-            output_names=["embeddings"],
-            dynamic_axes={"input": {0: axis}, "embeddings": {0: "windows"}},
+            output_names=list(outputs),
+            dynamic_axes={"input": {0: axis}, **{name: {0: "windows"} for name in outputs}},
             opset_version=OPSET,
             dynamo=False,
         )
