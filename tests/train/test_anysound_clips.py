@@ -150,7 +150,8 @@ def test_true_and_moved_sound_are_cut_from_one_piece(scenes: list[Scene], change
 def test_sound_alone_tells_nothing(scenes: list[Scene]) -> None:
     """Protects the task: over many pairs, level, spread, edges and place have one distribution for true and moved."""
     rng = np.random.default_rng(2)
-    found = [pairs(scenes, rng, blocks=3, range_name="far", clips=30, changes=USUAL) for _ in range(10)]
+    how = replace(USUAL, move_px=0, grain=0)  # pictures are not looked at here
+    found = [pairs(scenes, rng, blocks=2, range_name="far", clips=30, changes=how) for _ in range(10)]
     true = np.concatenate([drawn.rows_true for drawn in found])
     moved = np.concatenate([drawn.rows_shifted for drawn in found])
     tells = {
