@@ -71,7 +71,7 @@ def drawing(of: Spread, highest: float, width_px: float = 320.0, height_px: floa
     low, high = float(of.edges[0]), float(of.edges[-1])
     up = tuple((value, f"{100 * value:g}") for value, _ in round_ticks(0.0, highest, 5))
     plot = Plot(
-        Axis(low, high, round_ticks(low, high, 5, signed=True), "score"),
+        Axis(low, high, round_ticks(low, high, 7, signed=True), "score; blue: aligned, orange: shifted"),
         Axis(0.0, highest, up, "clips of a kind, %"),
         width_px,
         height_px,
@@ -86,3 +86,8 @@ def drawing(of: Spread, highest: float, width_px: float = 320.0, height_px: floa
 def highest_share(all_of: Sequence[Spread]) -> float:
     """The greatest share of any bin."""
     return max(float(max(shares.max() for shares in of.shares)) for of in all_of)
+
+
+def overlap(of: Spread) -> float:
+    """What the histograms of both kinds have in common, 0 (told apart by any score) to 1 (the same)."""
+    return float(np.minimum(*of.shares).sum())

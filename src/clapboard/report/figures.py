@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clapboard.report.page import COLOURS, MARKS
+from clapboard.report.pictures import data_uri
+from clapboard.report.svg import opening
 
 EDGE_PX, TITLE_PX, GAP_PX = 12.0, 24.0, 16.0
 """Room about all panels, above each for its title, and between them."""
@@ -18,6 +23,13 @@ class Panel(NamedTuple):
 
     title: str
     drawing: str
+
+
+def picture(image: NDArray[np.uint8], title: str) -> str:
+    """A picture (H, W, 3) uint8 as a drawing, a pixel a pixel; ``title`` is what those who cannot see it are told."""
+    height, width = image.shape[:2]
+    shown = f'<image width="{width}" height="{height}" href="{data_uri(image)}"/>'
+    return f"{opening(width, height, title)}{shown}</svg>"
 
 
 def alone(panels: Sequence[Panel], title: str, across: int = 1) -> str:
