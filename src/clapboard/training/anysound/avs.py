@@ -24,8 +24,9 @@ from torch.nn import functional as F
 
 from clapboard.errors import UsageError
 from clapboard.training.anysound.clips import USUAL, Pairs, Scene, pairs
+from clapboard.training.anysound.controls import control_pairs
 from clapboard.training.anysound.recipe import SoundRecipe
-from clapboard.training.anysound.sets import Sets, frozen
+from clapboard.training.anysound.sets import Sets
 from clapboard.training.anysound.shifts import Curriculum
 from clapboard.training.nets.attention_avs import BLOCK_FRAMES, AttentionAVS, Head, cut_blocks, weights_of_blocks
 from clapboard.training.nets.multisensory import Multisensory, MultisensoryConfig
@@ -33,8 +34,6 @@ from clapboard.values import F32
 
 OTHER_CLIPS = 0.25
 """Part of the negatives of the first stage that are another clip's sound: the easiest ones (AVTS)."""
-SEED_OF_LABELS = 7919
-"""Shuffled labels are the same for a clip in every batch."""
 
 
 def make_net(recipe: SoundRecipe) -> AttentionAVS:
@@ -76,7 +75,7 @@ def load_run(folder: Path) -> AttentionAVS:
 
 
 class PairTask:
-    """The loss of a batch of pairs; see the module."""
+    """The loss of a batch of pairs, see the module; those of a control as `control_pairs` makes them."""
 
     def __init__(self, recipe: SoundRecipe, sets: Sets) -> None:
         self._avs = make_net(recipe)
@@ -88,7 +87,6 @@ class PairTask:
         """See `clapboard.training.anysound.loop.Task`."""
         recipe, avs = self._recipe, cast(AttentionAVS, net)
         name, other = self._curriculum.draw(rng, share)
-        names = list[str]()
 
         def cut(scenes: Sequence[Scene], count: int) -> Pairs:
             found = pairs(
@@ -97,36 +95,22 @@ class PairTask:
                 blocks=recipe.batch.blocks,
                 range_name=name,
                 clips=count,
-                other=1.0 if recipe.control == "other-sound" else other,
+                other=other,
                 seen="any" if scenes[0].events is None else "either",
                 changes=USUAL,
             )
-            names.extend(scenes[number].id for number in found.scene.tolist())
-            return found
+            return control_pairs(recipe.control, found, scenes) if recipe.control else found
 
         drawn = self._sets.draw(rng, recipe.batch.clips, cut)
-        images = frozen(drawn.images) if recipe.control == "frozen-picture" else drawn.images
-        first, second = drawn.rows_true, drawn.rows_shifted
-        if recipe.control == "other-sound":
-            first = np.roll(second, 1, 0)  # neither of the two sounds is this clip's
         if recipe.freeze:
             avs.net.eval()
-        blocks = as_blocks(avs, images, first, second)
+        blocks = as_blocks(avs, drawn.images, drawn.rows_true, drawn.rows_shifted)
         logits, _ = avs.score_pair(*(part.to(device) for part in blocks))
         logits = logits.float()
-        if recipe.control == "shuffled-labels":
-            swap = torch.tensor([shuffled(scene) for scene in names], device=device)
-            logits = torch.where(swap[:, None], logits.flip(1), logits)
         margin = logits[:, 0] - logits[:, 1]
         labels = torch.tensor([1.0, 0.0], device=device).expand_as(logits)
         loss = F.binary_cross_entropy_with_logits(logits, labels) + F.softplus(-margin).mean()
         return loss, float((margin > 0).float().mean())
-
-
-def shuffled(scene: str) -> bool:
-    """Whether the label of a scene is exchanged in the control: a coin thrown once for each scene."""
-    seed = [SEED_OF_LABELS, *scene.encode()]
-    return bool(np.random.default_rng(seed).random() < 0.5)
 
 
 def as_blocks(avs: AttentionAVS, images: NDArray[np.uint8], *rows: F32) -> tuple[Tensor, ...]:

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from clapboard.timebase import PICTURE_HZ, ROWS_PER_FRAME
 from clapboard.training.anysound.clips import REACH_FRAMES, USUAL, Chunks, Scene, chunks
 from clapboard.training.anysound.recipe import SoundRecipe
-from clapboard.training.anysound.sets import Sets, frozen
+from clapboard.training.anysound.sets import Sets
 from clapboard.training.nets.any_sound import WINDOW_FRAMES, WINDOW_ROWS, AnySound, correlate
 
 FIRST_ROW = ROWS_PER_FRAME * (WINDOW_FRAMES // 2) + ROWS_PER_FRAME // 2 - WINDOW_ROWS // 2
@@ -89,15 +89,13 @@ class OffsetTask:
             return found
 
         drawn = self._sets.draw(rng, batch.clips, cut)
-        images = torch.from_numpy(np.array(frozen(drawn.images) if control == "frozen-picture" else drawn.images))
-        rows, valid = drawn.rows, torch.from_numpy(valid_at_frames(drawn.valid, frames)).to(device)
-        if control == "other-sound":
-            rows = np.roll(rows, 1, 0)
+        images, rows = torch.from_numpy(drawn.images), torch.from_numpy(drawn.rows)
+        valid = torch.from_numpy(valid_at_frames(drawn.valid, frames)).to(device)
         # A shuffled label is another lag, drawn anew: what could be learned of that is nothing.
         true = np.full(len(rows), REACH_FRAMES)
         if control == "shuffled-labels":
             true = rng.integers(0, 2 * REACH_FRAMES + 1, len(rows))
-        own, other = self._curves(cast(AnySound, net), images.to(device), torch.from_numpy(rows).to(device), valid)
+        own, other = self._curves(cast(AnySound, net), images.to(device), rows.to(device), valid)
         wrong = torch.from_numpy(ambiguous(periods)).to(device)
         own = own.masked_fill(wrong, -torch.inf)
         target = torch.zeros(len(own), own.shape[1] + other.shape[1], device=device)

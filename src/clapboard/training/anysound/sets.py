@@ -1,15 +1,15 @@
-"""Scenes of several data sets, a batch drawn from all of them, and the runs that must not learn anything."""
+"""Scenes of several data sets, and a batch drawn from all of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clapboard.errors import UsageError
 from clapboard.training.anysound.clips import Chunks, Pairs, Scene, load_scenes, split_by_group
+from clapboard.training.anysound.controls import Control, control_scenes
 
 Batch = TypeVar("Batch", Chunks, Pairs)
 
@@ -46,9 +46,9 @@ def joined(batches: Sequence[Batch]) -> Batch:
 
 
 def load_sets(
-    data: Sequence[Path], shares: Mapping[str, float], held_out_share: float
+    data: Sequence[Path], shares: Mapping[str, float], held_out_share: float, control: Control | Literal[""] = ""
 ) -> tuple[Sets, dict[str, list[Scene]]]:
-    """Data sets to learn from, and the scenes of recordings that are held out of each.
+    """Data sets to learn from, made into a control where one is named, and the recordings that are held out of each.
 
     Raises
     ------
@@ -66,11 +66,8 @@ def load_sets(
         learn[name], held[name] = split_by_group(load_scenes(folder), held_out_share)
         if not learn[name]:
             raise UsageError(f"{folder}: holds no scene to learn from; prepare longer clips")
+        if control:
+            learn[name] = control_scenes(control, learn[name])
     weights = {name: float(shares.get(name, 0.0 if shares else len(learn[name]))) for name in names}
     total = sum(weights.values())
     return Sets(learn, {name: weight / total for name, weight in weights.items()}), held
-
-
-def frozen(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures (B, F, h, w) that stand still: the first of each clip, again and again."""
-    return np.broadcast_to(images[:, :1], images.shape)

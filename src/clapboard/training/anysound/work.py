@@ -66,7 +66,7 @@ def train_sounds(
         chosen = replace(chosen, begin_from=begin_from)
     if chosen.begin_from and chosen.task == "any-sound":
         raise UsageError("recipe: begin_from is for attention-avs; an any-sound run begins anew")
-    sets, held = load_sets(data, chosen.batch.sets, chosen.held_out_share)
+    sets, held = load_sets(data, chosen.batch.sets, chosen.held_out_share, chosen.control)
     learn_min = sum(len(scene.images) for scenes in sets.scenes.values() for scene in scenes) / 25 / 60
     held_count = sum(len(scenes) for scenes in held.values())
     say(f"{sum(map(len, sets.scenes.values()))} scenes to learn from ({learn_min:.1f} min), {held_count} held out")
