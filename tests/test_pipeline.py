@@ -186,7 +186,8 @@ def test_nothing_measured_is_null_and_not_zero(model: SyncModel, tmp_path: Path)
     """Protects the numbers of a file without a face: not known is not 0 %."""
     path = tmp_path / "faceless.mp4"
     write_clip(path, [np.full((120, 160), n, np.uint8) for n in range(40, 90)], 25, np.zeros(32000, np.float32), 16000)
-    report = clapboard.check(path, model=model)
+    report = clapboard.check(path, model=model, any_sound=False)
     assert report.offset.reasons == ("no face was found",)
+    assert (report.by, report.attention) == ("lips", None)
     assert np.isnan(report.offset.p_within_frame)
     assert np.isnan(report.offset.offset_ms)

@@ -60,13 +60,13 @@ class Graph:
         unit = self.node("Div", found, size)
         self.node("Mul", unit, self.constant(length, np.float32), out="embeddings")
 
-    def write(self, path: Path, kind: int, shape: list[Any], dimensions: int) -> dict[str, str]:
-        """Write the graph; its entry among the files of a spec."""
+    def write(self, path: Path, kind: int, shape: list[Any], outputs: list[tuple[str, list[Any]]]) -> dict[str, str]:
+        """Write the graph, which gives these names and shapes; its entry among the files of a spec."""
         graph = helper.make_graph(
             self.nodes,
             "tiny",
             [helper.make_tensor_value_info("input", kind, shape)],
-            [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["windows", dimensions])],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, given) for name, given in outputs],
             self.constants,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -86,7 +86,7 @@ def picture_graph(view: str, path: Path, length: float = 1.0) -> dict[str, str]:
     graph.node("Neg")
     graph.windows(np.eye(FRAMES), length)
     shape = ["frames", seen.px, seen.px, *([3] if seen.colour else [])]
-    return graph.write(path, TensorProto.UINT8, shape, FRAMES)
+    return graph.write(path, TensorProto.UINT8, shape, [("embeddings", ["windows", FRAMES])])
 
 
 def sound_graph(sound: str, path: Path, length: float = 1.0) -> dict[str, str]:
@@ -96,7 +96,7 @@ def sound_graph(sound: str, path: Path, length: float = 1.0) -> dict[str, str]:
     graph.node("ReduceMean", axes=[1], keepdims=0)
     kernel = np.repeat(np.eye(FRAMES), 4, axis=1)[:, : ROWS[sound]]
     graph.windows(kernel / kernel.sum(1, keepdims=True), length)
-    return graph.write(path, TensorProto.FLOAT, ["rows", KINDS[sound].features], FRAMES)
+    return graph.write(path, TensorProto.FLOAT, ["rows", KINDS[sound].features], [("embeddings", ["windows", FRAMES])])
 
 
 def write_tiny(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clapboard.batch.scorer import Scorer
+    from clapboard.checking import check
     from clapboard.embeddings import FileEmbeddings, features
     from clapboard.errors import (
         ClapboardError,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
         UsageError,
     )
     from clapboard.models.session import load_model
-    from clapboard.pipeline import check
     from clapboard.repair import FixReport, fix
     from clapboard.scoring import LipSyncError, score
     from clapboard.speaking import who_speaks
@@ -63,7 +63,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "check": "clapboard.pipeline",
+    "check": "clapboard.checking",
     "features": "clapboard.embeddings",
     "FileEmbeddings": "clapboard.embeddings",
     "find_offset": "clapboard.sync.search",

@@ -22,6 +22,7 @@ from clapboard.media.grid import on_grid
 from clapboard.media.probe import probe
 from clapboard.media.read import read
 from clapboard.models import DEFAULT_MODEL
+from clapboard.models.networks import Networks
 from clapboard.models.session import SyncModel, load_model
 from clapboard.models.store import locate
 from clapboard.sound.activity import active_rows
@@ -56,6 +57,8 @@ SPEECH_NEAR_S = 0.5
 """A window counts when there is sound within this much of it: pauses inside speech count, long silences do not (s)."""
 MIN_FACE_PX = 40.0
 """Faces narrower than this may be followed, but nothing is decided by them (px)."""
+NO_FACE = "no face was found"
+"""The one reason of a file in which there is none to look at."""
 WIDEST_MS = 10_000.0
 """A search that is wider than this is not suggested (ms)."""
 STILL = 0.97
@@ -185,7 +188,7 @@ def measure(
     return Measured(clip, heard[model.spec.sound], heard[SPEECH_KIND], embeddings, tracks, tuple(finder.shots))
 
 
-def sound_between(features: Features, model: SyncModel, begin: int, end: int) -> Embeddings:
+def sound_between(features: Features, model: Networks[Any], begin: int, end: int) -> Embeddings:
     """Embeddings of the windows that lie inside rows begin to end, as far as the file has these rows."""
     low = min(max(begin, 0), len(features.values))
     high = max(min(end, len(features.values)), low)
@@ -308,7 +311,7 @@ def report_on(
     faces = [Face(number, of, _moves(measured.lips[number])) for number, of in sorted(found.items())]
     nothing = Decision(_nothing(measured, max_offset_ms), {}, frozenset())
     decision = decide(faces, bias, weights) if faces else nothing
-    offset = _on_zero(_explained(decision, measured), loaded.spec.zero_ms)
+    offset = on_zero(_explained(decision, measured), loaded.spec.zero_ms)
     tracks = tuple(
         TrackReport(
             number=face.number,
@@ -316,7 +319,7 @@ def report_on(
             end_s=measured.tracks[face.number].shot.end_s,
             face_px=measured.tracks[face.number].face_px,
             speaking_share=float(face.curves.windows.sum() / max(face.curves.seen.sum(), 1)),
-            offset=_on_zero(decision.faces[face.number], loaded.spec.zero_ms),
+            offset=on_zero(decision.faces[face.number], loaded.spec.zero_ms),
             decides=face.number in decision.deciders,
         )
         for face in faces
@@ -344,7 +347,7 @@ def _moves(lips: Embeddings) -> bool:
 def _nothing(measured: Measured, max_offset_ms: float) -> Offset:
     """The answer where no face and sound could be compared."""
     offsets_ms = -1000 * lag_rows(max_offset_ms / 1000) / FEATURE_HZ
-    reason = "no face was found" if not measured.lips else "the file has no sound while a face is in view"
+    reason = NO_FACE if not measured.lips else "the file has no sound while a face is in view"
     nothing = np.full(len(offsets_ms), np.nan, np.float32)
     return Offset(float("nan"), float("nan"), float("nan"), nothing, offsets_ms, 0, reasons=(reason,))
 
@@ -362,7 +365,7 @@ def _explained(decision: Decision, measured: Measured) -> Offset:
     return offset
 
 
-def _on_zero(offset: Offset, zero_ms: float) -> Offset:
+def on_zero(offset: Offset, zero_ms: float) -> Offset:
     """The offset counted from Clapboard's zero instead of the model's own."""
     return replace(offset, offset_ms=offset.offset_ms + zero_ms, offsets_ms=offset.offsets_ms + zero_ms)
 

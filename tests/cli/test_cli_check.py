@@ -34,7 +34,7 @@ def asked(make_report: Make, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, 
         reasons = ("no face was found",) if path.stem == "unknown" else ()
         return make_report(str(path), offset_ms, reasons=reasons)
 
-    monkeypatch.setattr("clapboard.pipeline.check", check)
+    monkeypatch.setattr("clapboard.checking.check", check)
     return calls
 
 
@@ -104,15 +104,24 @@ def test_options_reach_the_measurement(asked: list[dict[str, object]]) -> None:
         ["check", "--profile", "custom:1,2", "--max-offset-ms", "2500", "--audio-track", "1", "--threads", "2", "a.mp4"]
     )
     (call,) = asked
+    assert (call["any_sound"], call["model"]) == (None, None)
     assert call["path"] == Path("a.mp4")
     assert getattr(call["profile"], "max_lag_ms", None) == 2
     assert (call["max_offset_ms"], call["audio_track"], call["threads"]) == (2500.0, 1, 2)
+
+
+@pytest.mark.parametrize(("option", "any_sound"), [("--any-sound", True), ("--lips-only", False)])
+def test_what_to_measure_by_can_be_said(asked: list[dict[str, object]], option: str, any_sound: bool) -> None:
+    """The choice of the user reaches the measurement; without one it is the file's."""
+    assert main(["check", option, "a.mp4"]) == 0
+    assert asked[0]["any_sound"] is any_sound
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         "check",
+        "check --any-sound --lips-only a.mp4",
         "check --profile nonsense a.mp4",
         "check --max-offset-ms 20000 a.mp4",
         "check --audio-track -1 a.mp4",
@@ -171,7 +180,7 @@ def test_bar_goes_to_stderr(
         hook("measuring", 1, None)
         return make_report(str(path), 0.0)
 
-    monkeypatch.setattr("clapboard.pipeline.check", check)
+    monkeypatch.setattr("clapboard.checking.check", check)
     monkeypatch.setattr("clapboard.cli.progress.BAR_AFTER_S", 0.0)
     monkeypatch.delenv("CLAPBOARD_PROGRESS")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
@@ -189,7 +198,7 @@ def test_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     def check(path: Path, **_: object) -> Report:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("clapboard.pipeline.check", check)
+    monkeypatch.setattr("clapboard.checking.check", check)
     assert main(["check", "a.mp4", "b.mp4"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

@@ -10,8 +10,6 @@ from clapboard import __version__
 from clapboard.cli.check_report import OverwriteOption, Pages, ReportOption
 from clapboard.cli.common import (
     AudioTrackOption,
-    MaxOffsetOption,
-    ModelOption,
     ProfileOption,
     QuietOption,
     ThreadsOption,
@@ -21,14 +19,36 @@ from clapboard.cli.common import (
     output_console,
 )
 from clapboard.cli.progress import Hook, of_files
-from clapboard.errors import EXIT_IN_SYNC, EXIT_OUT_OF_SYNC, EXIT_UNDECIDED
-from clapboard.models import DEFAULT_MODEL
+from clapboard.errors import EXIT_IN_SYNC, EXIT_OUT_OF_SYNC, EXIT_UNDECIDED, UsageError
+from clapboard.models import DEFAULT_ANY_SOUND, DEFAULT_MODEL
 from clapboard.report.printable import shown
 from clapboard.verdict import DEFAULT_PROFILE, Profile, parse_profile
 
 if TYPE_CHECKING:
     from clapboard.values import Report, Status
 
+AnySoundOption = Annotated[
+    bool, typer.Option("--any-sound", help="Measure by anything that is seen when it is heard, not by lips.")
+]
+MaxOffsetByOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-offset-ms",
+        metavar="MS",
+        min=400,
+        max=10_000,
+        help="How far to search, both ways; 400 to 10000. By default 1000 for lips, 2000 for any sound.",
+    ),
+]
+ModelByOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|PATH",
+        help="A bundled model's name, or the path of a model's .json; see models list. "
+        f"By default {DEFAULT_MODEL}, with --any-sound {DEFAULT_ANY_SOUND}.",
+    ),
+]
 _CODES: "dict[Status, int]" = {"in_sync": EXIT_IN_SYNC, "out_of_sync": EXIT_OUT_OF_SYNC, "undecided": EXIT_UNDECIDED}
 
 
@@ -45,9 +65,13 @@ def check(
         bool, typer.Option("--json", help="Print one JSON object a file, each on its own line.")
     ] = False,
     profile: ProfileOption = DEFAULT_PROFILE,
-    max_offset_ms: MaxOffsetOption = 1000.0,
+    any_sound: AnySoundOption = False,
+    lips_only: Annotated[
+        bool, typer.Option("--lips-only", help="Never measure by any sound, not even where no face is found.")
+    ] = False,
+    max_offset_ms: MaxOffsetByOption = None,
     audio_track: AudioTrackOption = None,
-    model: ModelOption = DEFAULT_MODEL,
+    model: ModelByOption = None,
     report: ReportOption = None,
     overwrite: OverwriteOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every face, the model, the versions.")] = False,
@@ -56,10 +80,13 @@ def check(
 ) -> int:
     """Measure how far the sound of each FILE is from its picture.
 
+    By the lips of a face that speaks; where no face is found in the whole file, by any sound whose cause is seen.
     Plus means that the sound is early, minus that it is late. One file that cannot be measured does not stop the
     others. Exit code: 0 in sync, 1 out of sync, 3 undecided, 4 cannot be read, 5 no such model; for several files the
     highest.
     """
+    if any_sound and lips_only:
+        raise UsageError("--any-sound and --lips-only exclude each other; give one of them, or neither")
     tolerance = parse_profile(profile)
     pages = Pages(report, files, overwrite)
     worst, progress = 0, of_files(files, wanted=not quiet)
@@ -73,6 +100,7 @@ def check(
                     max_offset_ms=max_offset_ms,
                     audio_track=audio_track,
                     model=model,
+                    any_sound=any_sound or (False if lips_only else None),
                     threads=threads,
                     hook=hook,
                 )
@@ -99,23 +127,25 @@ def _check_one(
     *,
     pages: Pages,
     profile: Profile,
-    max_offset_ms: float,
+    max_offset_ms: float | None,
     audio_track: int | None,
-    model: str,
+    model: str | None,
+    any_sound: bool | None,
     threads: int,
     hook: Hook | None,
 ) -> "tuple[int, Report, str]":
     """Measure one file; an error becomes its exit code, a report that holds it, and the line for stderr."""
     try:
-        from clapboard import pipeline
+        from clapboard import checking
 
         pages.require(path)
-        report = pipeline.check(
+        report = checking.check(
             path,
             profile=profile,
             max_offset_ms=max_offset_ms,
             audio_track=audio_track,
             model=model,
+            any_sound=any_sound,
             threads=threads,
             hook=hook,
         )

@@ -2,3 +2,5 @@
 
 DEFAULT_MODEL = "clapboard-s"
 """What is measured with where nobody says otherwise."""
+DEFAULT_ANY_SOUND = "any-sound-s"
+"""What is measured with where there are no lips, or none shall be looked at."""

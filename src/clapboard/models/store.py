@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from clapboard.errors import ModelError
-from clapboard.models.spec import ModelSpec
+from clapboard.models.description import STREAMS, Described
 
 BUNDLED = Path(__file__).parent / "weights"
 
@@ -34,7 +34,7 @@ def locate(name_or_path: str | Path) -> Path:
     )
 
 
-def read_weights(folder: Path, spec: ModelSpec, stream: str) -> bytes:
+def read_weights(folder: Path, spec: Described, stream: str) -> bytes:
     """Bytes of one network, checked.
 
     Raises
@@ -57,6 +57,6 @@ def _way_out(folder: Path) -> str:
     return "install Clapboard again" if folder == BUNDLED else "copy the model with all its files again, or export it"
 
 
-def fingerprint(spec: ModelSpec) -> str:
+def fingerprint(spec: Described) -> str:
     """SHA-256 of a model: over those of its networks, picture first."""
-    return hashlib.sha256("".join(spec.files[s]["sha256"] for s in ("picture", "sound")).encode()).hexdigest()
+    return hashlib.sha256("".join(spec.files[s]["sha256"] for s in STREAMS).encode()).hexdigest()

@@ -10,7 +10,7 @@ from typing import Any
 from clapboard.report.plain import file_names, number, text
 from clapboard.report.wording import audio_side, sentence
 from clapboard.timebase import frames_of
-from clapboard.values import Offset, Report, TrackReport
+from clapboard.values import Attention, Offset, Report, TrackReport
 
 
 def record(report: Report) -> dict[str, Any]:
@@ -18,7 +18,8 @@ def record(report: Report) -> dict[str, Any]:
 
     ``file`` is the name as it was given. A name that is no valid Unicode has the odd bytes replaced by U+FFFD there,
     and its exact bytes percent-encoded in ``file_percent_encoded``, which is null for every other name.
-    ``correction`` is there when the offset is trusted: positive means that the audio has to be delayed.
+    ``correction`` is there when the offset is trusted: positive means that the audio has to be delayed. ``blocks`` and
+    what else belongs to attention are there when it was measured by any sound.
     """
     offset, clip, verdict = report.offset, report.clip, report.verdict
     fps = float(clip.rate) if clip is not None and clip.rate else 0.0
@@ -29,6 +30,7 @@ def record(report: Report) -> dict[str, Any]:
         "status": report.status,
         "sentence": text(sentence(report)),
         "audio": audio_side(report),
+        "by": report.by,
         **_offset(offset, fps),
         "correction": None if delay_ms is None else {"delay_audio_ms": delay_ms},
         "profile": {
@@ -41,6 +43,7 @@ def record(report: Report) -> dict[str, Any]:
         "fps": number(fps) or None,
         "duration_s": number(clip.duration_s) if clip is not None else None,
         "tracks": [_track(track, fps) for track in report.tracks],
+        **_attention(report.attention),
         "model": {"name": report.model.name or None, "sha256": report.model.sha256 or None},
         "versions": {text(key): text(value) for key, value in report.versions.items()},
     }
@@ -61,6 +64,21 @@ def _offset(offset: Offset, fps: float) -> dict[str, Any]:
         "p_within_frame": number(offset.p_within_frame),
         "windows": int(offset.windows),
         "reasons": [text(reason) for reason in offset.reasons],
+    }
+
+
+def _attention(attention: Attention | None) -> dict[str, Any]:
+    """Return when was looked for what sounds; null where it was measured by lips."""
+    if attention is None:
+        return dict.fromkeys(("synchronisable", "p_synchronisable", "blocks"))
+    spans = zip(attention.blocks_s.tolist(), attention.weights.tolist(), strict=True)
+    return {
+        "synchronisable": attention.synchronisable,
+        "p_synchronisable": number(attention.p_synchronisable),
+        "blocks": [
+            {"start_s": number(start_s), "end_s": number(end_s), "weight": number(weight, 6)}
+            for (start_s, end_s), weight in spans
+        ],
     }
 
 

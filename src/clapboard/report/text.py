@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from clapboard.report.printable import shown
 from clapboard.report.wording import limits_in_words, sentence
 from clapboard.timebase import FRAME_MS, clock, frames_of
-from clapboard.values import Offset, Report, TrackReport
+from clapboard.values import Attention, Offset, Report, TrackReport
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,14 +32,18 @@ def facts(report: Report, *, verbose: bool = False) -> list[tuple[str, str]]:
     """
     offset = report.offset
     lines = []
+    if report.by != "lips":
+        lines.append(("measured by", ", ".join(filter(None, (report.by, report.why_by)))))
     if math.isfinite(offset.offset_ms):
         lines.append(("offset", _offset_in_words(report)))
         lines.append(("verdict", f"{report.status.replace('_', ' ')}; {limits_in_words(report.verdict)}"))
-        lines.append(("confidence", _confidence(offset, verbose)))
+        lines.append(("confidence", _confidence(report, verbose)))
     if math.isfinite(offset.p_within_frame):
         lines.append(
             ("probability", f"{_percent(offset.p_within_frame)} to be right within one frame ({FRAME_MS:g} ms)")
         )
+    if report.attention is not None:
+        lines += _attention(report.attention)
     lines += [("hint", hint) for hint in report.hints]
     if verbose:
         if report.model.name:
@@ -113,12 +117,31 @@ def _offset_in_words(report: Report) -> str:
     return f"{', '.join(parts)} ({meaning}{doubt})"
 
 
-def _confidence(offset: Offset, verbose: bool) -> str:
+def _attention(attention: Attention) -> list[tuple[str, str]]:
+    """Return whether the file can be told at all, and which seconds were looked at most."""
+    known = math.isfinite(attention.p_synchronisable)
+    p_told = f", probability {_percent(attention.p_synchronisable)}" if known else ""
+    lines = [("can be told", ("yes" if attention.synchronisable else "no") + p_told)]
+    order = sorted(range(len(attention.weights)), key=lambda index: -attention.weights[index])
+    most = [index for index in order[:3] if attention.weights[index] > 0]
+    if most:
+        seen = (f"{clock(attention.blocks_s[i, 0])} ({_percent(float(attention.weights[i]))})" for i in sorted(most))
+        lines.append(("looked at", f"most {', '.join(seen)}"))
+    return lines
+
+
+def _confidence(report: Report, verbose: bool) -> str:
     """Return the confidence, and with ``verbose`` how it comes about."""
+    offset = report.offset
     if not math.isfinite(offset.confidence):
         return "not known"
     if not verbose:
         return f"{offset.confidence:.2f}"
+    if report.by == "any sound":
+        return (
+            f"{offset.confidence:.2f} = greatest - median correlation "
+            f"(greatest {-offset.min_distance:.2f}, {offset.windows} windows)"
+        )
     return (
         f"{offset.confidence:.2f} = median - least distance of the mean curve "
         f"(least {offset.min_distance:.2f}, {offset.windows} windows)"

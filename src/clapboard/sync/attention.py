@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from clapboard.errors import UsageError
 from clapboard.sync.distance import lag_rows, strip_of
-from clapboard.sync.search import MIN_COVERAGE, confidence, minimum
+from clapboard.sync.search import MIN_COVERAGE, confidence
 from clapboard.timebase import FEATURE_HZ, FRAME_MS, PICTURE_HZ, ROWS_PER_FRAME, offset_ms_of_lag, row_positions
 from clapboard.values import F32, F64, Embeddings, Offset, Seen
 
@@ -38,10 +38,11 @@ BLOCK_S = 1.0
 class Blocks:
     """Correlations summed over blocks of time: what is kept of a long file.
 
-    ``sums`` (B, K) of the products, ``heard`` (B, K) of the attention to windows that had sound there, ``attention``
-    (B,) of all, ``squares`` (B,) of its squares, ``windows`` (B,) how many there were, ``maps`` (B, h, w) of the
-    attention by place, ``time_s`` (B,) start of each block, ``residual_s`` (B,) what the rounding of times left over,
-    weighted by attention, ``lags_s`` (K,) without it.
+    ``sums`` (B, R) of the products at each of R lags that are 10 ms apart, ``heard`` (B, R) of the attention to windows
+    that had sound there, ``attention`` (B,) of all, ``squares`` (B,) of its squares, ``windows`` (B,) how many there
+    were, ``maps`` (B, h, w) of the attention by place, ``time_s`` (B,) start of each block, ``residual_s`` (B,) what
+    the rounding of times left over, weighted by attention, ``fine_lags_s`` (R,) without it. Curves have K lags that are
+    40 ms apart, every fourth of these.
     """
 
     sums: F64
@@ -52,18 +53,27 @@ class Blocks:
     maps: F64
     time_s: F64
     residual_s: F64
-    lags_s: F64
+    fine_lags_s: F64
+
+    @property
+    def lags_s(self) -> F64:
+        """Lags of the curve, (K,) s, without what the rounding of times left over."""
+        return self.fine_lags_s[::ROWS_PER_FRAME]
 
     def curve(self) -> F32:
         """The attention-weighted correlation over all blocks, (K,); NaN at lags with too little sound."""
+        return self.fine_curve()[::ROWS_PER_FRAME]
+
+    def fine_curve(self) -> F32:
+        """The same every 10 ms, (R,)."""
         heard, total = self.heard.sum(0), float(self.attention.sum())
         known = (heard > 0) & (heard >= MIN_COVERAGE * total)
         return np.where(known, self.sums.sum(0) / np.where(heard > 0, heard, 1), np.nan).astype(np.float32)
 
-    def exact_lags_s(self) -> F64:
-        """Lags of the curve, (K,) s: the residual of the blocks, weighted by their attention, added."""
+    def late_s(self) -> float:
+        """What the rounding of times left over, the mean weighted by attention, s: it is to be added to the lags."""
         total = float(self.attention.sum())
-        return np.asarray(self.lags_s + (float(self.attention @ self.residual_s) / total if total > 0 else 0.0))
+        return float(self.attention @ self.residual_s) / total if total > 0 else 0.0
 
     def weights(self) -> F32:
         """Share of all attention that each block got, (B,); they sum to 1, or are 0 where there was none."""
@@ -93,6 +103,10 @@ _ALONG_TIME = ("sums", "heard", "attention", "squares", "windows", "maps", "time
 """The arrays of `Blocks` whose first axis is the blocks."""
 
 
+REFINE_ROWS = ROWS_PER_FRAME
+"""The parabola is fitted to the lags within so many rows of the greatest, 40 ms."""
+
+
 def lags_tried(max_offset_s: float) -> NDArray[np.int64]:
     """Lags to try, in feature rows: (K,) int64, even on both sides of 0, every 40 ms.
 
@@ -118,7 +132,8 @@ def correlate(seen: Seen, sound: Embeddings, max_offset_s: float, block_s: float
     ------
     UsageError : the range is not between 40 ms and 60 s, or the lengths of the vectors differ
     """
-    lags = lags_tried(max_offset_s)
+    coarse = lags_tried(max_offset_s)
+    lags = np.arange(coarse[0], coarse[-1] + 1)
     if len(seen.values) and len(sound.values) and seen.values.shape[1] != sound.values.shape[1]:
         raise UsageError(f"vectors of the picture {seen.values.shape} and of the sound {sound.values.shape} differ")
     attention = np.asarray(seen.places, np.float64).sum((1, 2))
@@ -156,7 +171,7 @@ def join(parts: list[Blocks]) -> Blocks:
     ------
     UsageError : there are none, or their lags differ
     """
-    if not parts or any(not np.array_equal(p.lags_s, parts[0].lags_s) for p in parts):
+    if not parts or any(not np.array_equal(p.fine_lags_s, parts[0].fine_lags_s) for p in parts):
         raise UsageError("blocks can be joined where there are some and all have the same lags")
     time_s, block = np.unique(np.concatenate([p.time_s for p in parts]), return_inverse=True)
     found: dict[str, F64] = {"time_s": time_s}
@@ -175,22 +190,50 @@ def join(parts: list[Blocks]) -> Blocks:
 
 
 def offset_of(of: Blocks) -> Offset:
-    """Offset where the correlation is greatest, refined by the parabola through it and its two neighbours.
+    """Offset where the correlation is greatest, refined by a parabola through the lags around it, every 10 ms.
 
     The curve of an `Offset` is lowest at the best match, so it is the correlation with a minus: ``min_distance`` is
     minus the greatest correlation, ``confidence`` how far that lies above the median. What speaks against it is judged
     by `clapboard.sync.any_trust`.
     """
-    curve, lags_s = -of.curve(), of.exact_lags_s()
-    lowest = minimum(curve, lags_s)
+    curve, late_s = -of.curve(), of.late_s()
+    lag_s, least = float("nan"), float("nan")
+    if np.isfinite(curve).any():
+        place = int(np.nanargmin(curve))
+        lag_s, least = float(of.lags_s[place]), float(curve[place])
+        if 0 < place < len(curve) - 1:
+            lag_s = refined(of.fine_curve(), of.fine_lags_s, ROWS_PER_FRAME * place)
     return Offset(
-        offset_ms=offset_ms_of_lag(lowest.lag_s),
+        offset_ms=offset_ms_of_lag(lag_s + late_s),
         confidence=confidence(curve),
-        min_distance=lowest.value,
+        min_distance=least,
         curve=curve,
-        offsets_ms=-1000.0 * lags_s,
+        offsets_ms=-1000.0 * (of.lags_s + late_s),
         windows=round(float(of.windows.sum())),
     )
+
+
+def refined(curve: F32, lags_s: F64, place: int) -> float:
+    """Lag of the top of a curve near one of its points, s: that of the parabola that fits best around the greatest.
+
+    A match of the networks may be as narrow as the lags are apart, so that the greatest of them lies up to half of that
+    away from the top; and on a broad one three points 10 ms apart would follow the noise.
+
+    Parameters
+    ----------
+    curve : (R,) every 10 ms, NaN where unknown
+    lags_s : (R,) s
+    place : where the greatest of every fourth point lies; the top is within two points of it
+    """
+    near = np.arange(max(place - ROWS_PER_FRAME // 2, 0), min(place + ROWS_PER_FRAME // 2, len(curve) - 1) + 1)
+    top = int(near[np.nanargmax(curve[near])])
+    around = np.arange(max(top - REFINE_ROWS, 0), min(top + REFINE_ROWS, len(curve) - 1) + 1)
+    around = around[np.isfinite(curve[around])]
+    if len(around) < 5:
+        return float(lags_s[top])
+    bend, slope, _ = np.polyfit(around - top, curve[around].astype(np.float64), 2)
+    step = -slope / (2 * bend) if bend < 0 else 0.0
+    return float(lags_s[top]) + float(np.clip(step, -REFINE_ROWS / 2, REFINE_ROWS / 2)) / FEATURE_HZ
 
 
 def find_offset(seen: Seen, sound: Embeddings, max_offset_ms: float = DEFAULT_REACH_MS) -> Offset:
