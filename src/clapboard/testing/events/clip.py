@@ -76,7 +76,7 @@ def render_events(
     px : width and height of the pictures
     rate : pictures per second
     sound_hz : samples per second
-    channels : 1 or 2; with 2 a source is heard from where it is seen
+    channels : 1 or 2; with 2 a source is heard from where it is, which a cut may mirror in the picture
     colour : RGB instead of gray
     split : ``dense``: one source, events all the time; ``sparse``: one or two events in the clip, among silent motions
         and sounds from off screen; ``two-sources``: two sources of different kinds

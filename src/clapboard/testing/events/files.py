@@ -6,6 +6,10 @@ from pathlib import Path
 from clapboard.errors import UsageError
 from clapboard.testing.events.clip import EventClip
 
+AAC_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+"""Rates that AAC can have, Hz; others, such as the 21 kHz of the multisensory network, become FLAC where possible."""
+FLAC_IN = (".mp4", ".mkv")
+
 
 def write_events(clip: EventClip, path: str | Path, *, offset_ms: float = 0.0, overwrite: bool = False) -> Path:
     """Encode a clip whose sound is early by a known amount.
@@ -40,5 +44,6 @@ def write_events(clip: EventClip, path: str | Path, *, offset_ms: float = 0.0, o
     # rates are whole, or thousandths over 1001
     rate = Fraction((len(clip.time_s) - 1) / clip.time_s[-1]).limit_denominator(1001)
     samples = clip.around[first : first + len(clip.samples)]
-    write_clip(path, clip.images, rate, samples, clip.sound_hz, overwrite=overwrite)
+    codec = "flac" if Path(path).suffix in FLAC_IN and clip.sound_hz not in AAC_HZ else None
+    write_clip(path, clip.images, rate, samples, clip.sound_hz, audio_codec=codec, overwrite=overwrite)
     return Path(path)

@@ -11,6 +11,9 @@ from clapboard.testing.events.plan import Plan
 from clapboard.testing.events.scenery import film, wall
 from clapboard.values import F32, F64
 
+GAINS, LIFTS = (0.75, 1.1), (0.0, 20.0)
+"""Contrast of whole clips, and what is added to their black, levels of 255."""
+
 
 def stage(rng: np.random.Generator, plan: Plan, time_s: F64, px: int, *, colour: bool) -> tuple[NDArray[np.uint8], F32]:
     """Draw all pictures of a plan.
@@ -22,8 +25,8 @@ def stage(rng: np.random.Generator, plan: Plan, time_s: F64, px: int, *, colour:
     """
     family, grain = str(rng.choice(BACKGROUNDS[plan.part])), RANGES["grain"].draw(rng, plan.part)
     painted = wall(rng, family, grain, (plan.level, plan.contrast), texels=round(2.4 * px))[..., None]
+    tint = rng.uniform(0.8, 1.2, 3).astype(np.float32)
     if colour:
-        tint = rng.uniform(0.8, 1.2, 3).astype(np.float32)
         painted = np.clip(painted * (tint / (tint @ LUMA)), 0, 255)
     camera = _camera(rng, time_s, clean=plan.clean)
     canvas = Canvas(film(painted, camera, px), camera)
@@ -32,11 +35,16 @@ def stage(rng: np.random.Generator, plan: Plan, time_s: F64, px: int, *, colour:
         things, misses = rng.integers(2, 5) if sparse else rng.integers(0, 4), rng.integers(1, 3) if sparse else 0
         sounding = [source.looks.kind for source in plan.sources]
         paint_movers(rng, canvas, time_s, sounding, things=int(things), misses=int(misses))
-    boxes = np.stack([paint(source, canvas, time_s) for source in plan.sources])
+    boxes = np.zeros((len(plan.sources), len(time_s), 4), np.float32)
+    for number, source in enumerate(plan.sources):
+        boxes[number] = paint(source, canvas, time_s)
     pictures = canvas.pictures
     if not plan.clean:
         flicker = 1 + _smooth(rng, time_s, rng.uniform(0.0, 0.06), 8.0) * (rng.random() < 0.5)
-        pictures *= flicker.astype(np.float32)[:, None, None, None]
+        # exposures differ, and so do the levels of files: 16 to 235 is usual
+        gain, lift = rng.uniform(*GAINS), rng.uniform(*LIFTS)
+        pictures *= (gain * flicker).astype(np.float32)[:, None, None, None]
+        pictures += np.float32(lift)
         _add_grain(rng, pictures, rng.uniform(0.0, 5.0))
     images = np.clip(pictures + 0.5, 0, 255).astype(np.uint8)
     return images if colour else images[..., 0], boxes
