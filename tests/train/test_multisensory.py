@@ -24,7 +24,7 @@ from clapboard.training.nets.multisensory import (  # noqa: E402
 # What comes out of each layer, (C, length) or (C, t, h, w): table in the network's module, after the released code.
 PUBLISHED = {
     125: (
-        "64x21897 64x5475 128x1369 128x343 256x86 128x32",
+        "64x21897 64x5474 128x1369 128x343 256x86 128x32",
         "64x63x112x112 64x63x56x56 64x63x56x56 64x32x28x28",
         "512x32x28x28 128x32x28x28 128x32x28x28 128x32x28x28 256x16x14x14 256x16x14x14 512x16x7x7 512x16x7x7",
     ),
@@ -60,10 +60,15 @@ def network(config: MultisensoryConfig):
     return Multisensory(config)
 
 
+def without_numbers(config: MultisensoryConfig):
+    """A network on torch's device without numbers; moved there, since drawing weights there imports the compiler."""
+    return Multisensory(config).to("meta")
+
+
 def shapes_of(config: MultisensoryConfig, frames: int):
     """Shape of every layer's output by stream, and of the features; on torch's device without numbers."""
+    net = without_numbers(config)
     with torch.device("meta"):
-        net = Multisensory(config)
         images = torch.empty(1, frames, config.picture_channels, *[config.picture_px] * 2, dtype=torch.uint8)
         sound = torch.empty(1, config.sound_length(frames), 2 if config.sound == "wave" else 40)
     streams = {
@@ -127,9 +132,10 @@ def test_the_number_of_weights_is_that_of_the_table() -> None:
     # Every convolution has a number for each channel besides: its bias, or the centre of its normalisation; and the
     # second convolution of a residual block, and merge2, have both.
     both = 128 + 128 + 256 + 64 + 64 + 128 + 128 + 128 + 256 + 256 + 512 + 512
-    with torch.device("meta"):
-        net = Multisensory()
-    assert sum(p.numel() for p in net.parameters()) == weights + sum(out for _, out, _ in convolutions) + both
+    assert (
+        sum(p.numel() for p in without_numbers(MultisensoryConfig()).parameters())
+        == weights + sum(out for _, out, _ in convolutions) + both
+    )
     assert weights == 36_034_624
     assert round(weights / 1e6, 1) == 36.0
 
@@ -162,9 +168,9 @@ def test_padding_as_in_tensorflow(size: int, kernel: int, stride: int) -> None:
     weight = layer.weight.detach()[0, 0].numpy()
     wanted = [float(padded[n * stride :][:kernel] @ weight) for n in range(places)]
     np.testing.assert_allclose(layer(x).detach()[0, 0].numpy(), wanted, atol=1e-5)
-    pooled = same.SameMaxPool((kernel,), (stride,))(x - 5)
+    pooled = same.SameMaxPool((kernel, 1, 1), (stride, 1, 1))(x[..., None, None] - 5)
     low = np.pad(x[0, 0].numpy() - 5, (total // 2, total - total // 2), constant_values=-np.inf)
-    np.testing.assert_allclose(pooled[0, 0].numpy(), [low[n * stride :][:kernel].max() for n in range(places)])
+    np.testing.assert_allclose(pooled[0, 0, :, 0, 0].numpy(), [low[n * stride :][:kernel].max() for n in range(places)])
 
 
 @pytest.mark.parametrize(("inside", "outside"), [(2, 2), (2, 3)])
@@ -332,5 +338,9 @@ def test_inputs_of_another_shape_are_told() -> None:
         net(images[..., 1:], sound)
     with pytest.raises(UsageError, match=r"sound must be \(B, rows, 40\), not"):
         net(images, sound[..., 1:])
+    with pytest.raises(UsageError, match=r"sound must be \(B, 16 samples or more, 2\), not \(2, 15, 2\)"):
+        network(TINY_WAVE)(pictures(TINY_WAVE), sounds(TINY_WAVE)[:, :15])
+    with pytest.raises(UsageError, match=r"pictures must be .*, not \(2, 0, 1, 16, 16\)"):
+        net(images[:, :0], sound)
     with pytest.raises(UsageError, match="2 pictures and 1 sounds"):
         net(images, sound[:1])

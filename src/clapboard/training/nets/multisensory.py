@@ -7,7 +7,7 @@ Layers, channels, strides and the order of normalisation are those of the releas
 stream     layer                                 channels  size
 =========  ====================================  ========  ============
 sound      conv1_1, 65, stride 4                 64        21,897
-sound      pool, 4, stride 4                     64        5,475
+sound      pool, 4, stride 4, no padding         64        5,474
 sound      conv2_1, residual 15, stride 4        128       1,369
 sound      conv3_1, residual 15, stride 4        128       343
 sound      conv4_1, residual 15, stride 4        256       86
@@ -52,6 +52,8 @@ from clapboard.training.nets.same import ConvNormRelu, Norm, Residual, SameConv,
 WAVE_HZ = 21_000
 """Rate of the samples that the published network takes."""
 WAVE_CHANNELS = 2
+WAVE_LEAST = 16
+"""Samples that the first convolution and the pool behind it need."""
 COMPANDING = 255.0
 """Samples are companded as in mu-law telephony, without its rounding."""
 Stride = tuple[int, int]
@@ -195,7 +197,7 @@ class Multisensory(nn.Module):
         if config.sound == "wave":
             self.sound = nn.Sequential(
                 ConvNormRelu(WAVE_CHANNELS, w, (65,), (4,), **norm),
-                SameMaxPool((4,), (4,)),
+                nn.MaxPool1d(4, 4),
                 Residual(w, 2 * w, (15,), (4,), **norm),
                 Residual(2 * w, 2 * w, (15,), (4,), **norm),
                 Residual(2 * w, 4 * w, (15,), (4,), **norm),
@@ -248,7 +250,7 @@ class Multisensory(nn.Module):
         """
         config = self.config
         wanted = (config.picture_channels, config.picture_px, config.picture_px)
-        if images.ndim != 5 or tuple(images.shape[2:]) != wanted:
+        if images.ndim != 5 or tuple(images.shape[2:]) != wanted or not images.shape[1]:
             raise UsageError(f"pictures must be (B, T, {', '.join(map(str, wanted))}), not {tuple(images.shape)}")
         x = images.transpose(1, 2) * (2 / 255) - 1
         if config.motion:
@@ -275,8 +277,9 @@ class Multisensory(nn.Module):
         """
         wave = self.config.sound == "wave"
         wanted = WAVE_CHANNELS if wave else MEL_BINS
-        if sound.ndim != 3 or sound.shape[2] != wanted or not sound.shape[1]:
-            raise UsageError(f"sound must be (B, {'samples' if wave else 'rows'}, {wanted}), not {tuple(sound.shape)}")
+        if sound.ndim != 3 or sound.shape[2] != wanted or sound.shape[1] < (WAVE_LEAST if wave else 1):
+            many = f"{WAVE_LEAST} samples or more" if wave else "rows"
+            raise UsageError(f"sound must be (B, {many}, {wanted}), not {tuple(sound.shape)}")
         x = sound.transpose(1, 2).float()
         x = self.sound(compand(x) if wave else x)
         heard: Tensor = self.sound_last(pool_to_length(x, length))

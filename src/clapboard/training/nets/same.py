@@ -53,7 +53,7 @@ class SameConv(nn.Module):
 
 
 class SameMaxPool(nn.Module):
-    """Maximum over neighbours, (B, C, ...) -> (B, C, ...); what is outside never wins."""
+    """Maximum over neighbours, (B, C, t, h, w) -> (B, C, t', h', w'); what is outside never wins."""
 
     def __init__(self, kernel: Places, stride: Places) -> None:
         super().__init__()
@@ -62,8 +62,7 @@ class SameMaxPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         x, padding = _pad(x, self.kernel, self.stride, float("-inf"))
-        pool = F.max_pool1d if len(self.kernel) == 1 else F.max_pool3d
-        pooled: Tensor = pool(x, self.kernel, self.stride, padding)
+        pooled: Tensor = F.max_pool3d(x, self.kernel, self.stride, padding)
         return pooled
 
 
