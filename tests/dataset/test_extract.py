@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from clapboard.dataset import extract
-from clapboard.dataset.extract import Hearing, Piece, Rules, crowded, pieces, reason_against, seen, still_share
+from clapboard.dataset.extract import Piece, Rules, crowded, pieces, reason_against, seen, still_share
+from clapboard.dataset.hearing import Hearing
 from clapboard.errors import UsageError
 from clapboard.values import Audio, Crops, Shot, Track
 

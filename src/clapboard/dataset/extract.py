@@ -1,35 +1,31 @@
 """From one video file to the tracks worth keeping: its mouths in pieces as they are found, its sound, and the choice.
 
 Crops, times and sound are those of `clapboard.pipeline`, so that training sees exactly what measuring will. A record
-lies within one shot; a long one is cut into pieces, so that memory does not grow with the film.
+lies within one shot; a long one is cut into pieces, so that memory does not grow with the film. What is asked of
+whoever finds something in a file is `Extractor`; `clapboard.dataset.scenes` is the other one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clapboard.dataset.align import LEAST_WINDOWS, WINDOW_FRAMES
+from clapboard.dataset.hearing import Hearing
 from clapboard.errors import UsageError
-from clapboard.sound.activity import active_rows
-from clapboard.sound.kinds import KINDS, SPEECH_KIND
-from clapboard.sound.rows import Rows
-from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, SAMPLE_RATE_HZ
-from clapboard.values import F64, Audio, Crops, Track
+from clapboard.timebase import PICTURE_HZ
+from clapboard.values import F32, F64, Audio, Crops, Track
 from clapboard.vision.mouths import MouthFinder
+from clapboard.vision.mtcnn import Mtcnn
 
-AROUND_S = 4.0
-"""Sound kept before and after a track: as far as shifts and normalisation reach in training (s)."""
 PIECE_FRAMES = 60 * PICTURE_HZ
 """A longer track is cut into pieces of at most this length: one minute."""
-GAP_S = 0.05
-"""Timestamps of sound may jump by so much (s), filled with zeros; a longer hole inside a track drops it."""
-LEAST_SOUND = 0.5
-"""Least part of a track over which the file has sound."""
 STILL_CHANGE = 0.15
 """Mean change of an eighth of the crop from frame to frame below which nothing moved, gray levels. Encoded stills stay
 below 0.05; speakers, compressed hard and smooth, stay above in two of three frames."""
@@ -73,6 +69,11 @@ class Rules:
             raise UsageError(f"the shortest track can be {least_s:g} to 30 s, not {self.min_seconds:g} s")
         if not self.min_face_px >= 0 or not 0 <= self.min_speech <= 1:
             raise UsageError("the least face is 0 px or more, the least speech 0 to 1")
+
+    def settings(self, view: str) -> dict[str, Any]:
+        """What decides what a data set of a view holds, as it says itself."""
+        del view  # is written beside it
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,78 +119,34 @@ def pieces(path: Path, finder: MouthFinder, hear: Callable[[Audio], None]) -> It
     from clapboard.media.probe import probe
     from clapboard.pipeline import mouths
 
+    yield from in_pieces(mouths(probe(path), finder, hear), PIECE_FRAMES)
+
+
+def in_pieces(crops: Iterable[Crops], longest: int, *, in_turn: bool = False) -> Iterator[Piece]:
+    """Join the parts of each track to pieces of at most ``longest`` frames; those of a longer one have half of it.
+
+    Parameters
+    ----------
+    in_turn : a track ends where the next one begins, and is given away then; else all wait for the end of the file
+    """
     waiting: dict[int, _Waiting] = {}
-    for crops in mouths(probe(path), finder, hear):
-        mine = waiting.setdefault(crops.track, _Waiting())
-        mine.push(crops)
-        if mine.frames >= 2 * PIECE_FRAMES:
-            yield mine.take(crops.track, PIECE_FRAMES)
+    for part in crops:
+        if in_turn and part.track not in waiting:
+            yield from _rest(waiting, longest)
+            waiting.clear()
+        mine = waiting.setdefault(part.track, _Waiting())
+        mine.push(part)
+        if mine.frames >= 2 * longest:
+            yield mine.take(part.track, longest)
+    yield from _rest(waiting, longest)
+
+
+def _rest(waiting: Mapping[int, _Waiting], longest: int) -> Iterator[Piece]:
+    """What is left of tracks that have ended."""
     for track, mine in sorted(waiting.items()):
-        if mine.frames > PIECE_FRAMES:
+        if mine.frames > longest:
             yield mine.take(track, mine.frames // 2)
         yield mine.take(track, mine.frames)
-
-
-class Hearing:
-    """The sound of a file at 16 kHz as int16, 32 kB a second, and where it is not quiet."""
-
-    def __init__(self) -> None:
-        self._rows = Rows(KINDS[SPEECH_KIND])
-        self._runs: list[tuple[int, bytearray]] = []
-        self._first_s = 0.0
-        self._speech: tuple[NDArray[np.bool_], float] | None = None
-
-    def push(self, audio: Audio) -> None:
-        """Take the next run of sound; small holes are filled with zeros, larger ones end a run."""
-        self._rows.push(audio)
-        if not self._runs:
-            self._first_s = audio.start_s
-            self._runs.append((0, bytearray()))
-        samples = np.round(np.clip(audio.samples, -1, 1) * 32767).astype("<i2")
-        place = round((audio.start_s - self._first_s) * SAMPLE_RATE_HZ)
-        start, run = self._runs[-1]
-        hole = place - start - len(run) // 2
-        if hole > GAP_S * SAMPLE_RATE_HZ:
-            self._runs.append((place, bytearray(samples.tobytes())))
-            return
-        run += bytes(2 * max(hole, 0))
-        samples, behind = samples[max(start - place, 0) :], max(place - start, 0)
-        run[2 * behind : 2 * (behind + len(samples))] = samples.tobytes()
-
-    def around(self, start_s: float, end_s: float) -> tuple[NDArray[np.int16], float] | str:
-        """Sound from `AROUND_S` before to after a time, up to the next hole, and the time of its first sample, s.
-
-        Returns
-        -------
-        the samples (N,) int16 and their start, or in words why there are none
-        """
-        low, high = (round((time_s - self._first_s) * SAMPLE_RATE_HZ) for time_s in (start_s, end_s))
-        inside = [(min(high, at + len(run) // 2) - max(low, at), at, run) for at, run in self._runs]
-        inside = [each for each in inside if each[0] > 0]
-        if sum(length for length, _, _ in inside) < LEAST_SOUND * (high - low):
-            return "no sound while the face is in view"
-        if len(inside) > 1:
-            return "a hole in the sound"
-        _, at, run = inside[0]
-        around = round(AROUND_S * SAMPLE_RATE_HZ)
-        begin, end = max(low - around - at, 0), min(high + around - at, len(run) // 2)
-        samples = np.frombuffer(run, "<i2", end - begin, 2 * begin).astype(np.int16)
-        return samples, self._first_s + (at + begin) / SAMPLE_RATE_HZ
-
-    @property
-    def seconds(self) -> float:
-        """Length of the sound, holes included, s."""
-        start, run = self._runs[-1] if self._runs else (0, bytearray())
-        return (start + len(run) // 2) / SAMPLE_RATE_HZ
-
-    def speech_share(self, start_s: float, end_s: float) -> float:
-        """Part of a time in which the file is not quiet, 0 to 1; see `clapboard.sound.activity`."""
-        if self._speech is None:
-            features = self._rows.features()
-            self._speech = active_rows(features), features.first_s
-        active, first_s = self._speech
-        first, stop = (max(0, round((time_s - first_s) * FEATURE_HZ)) for time_s in (start_s, end_s))
-        return min(1.0, float(active[first:stop].sum() / max((end_s - start_s) * FEATURE_HZ, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,16 +162,16 @@ class Seen:
     still: float
 
 
-def seen(piece: Piece) -> Seen:
-    """Sum up a piece, so that its pictures can go to disk."""
+def seen(piece: Piece, picture_hz: Fraction | int = PICTURE_HZ, *, still: float | None = None) -> Seen:
+    """Sum up a piece, so that its pictures can go to disk; without further word a still is one by `still_share`."""
     return Seen(
         piece.track,
         piece.part,
         float(piece.time_s[0]),
-        float(piece.time_s[-1]) + 1 / PICTURE_HZ,
+        float(piece.time_s[-1]) + 1 / float(picture_hz),
         len(piece.images),
         int(np.count_nonzero(np.diff(piece.time_s) == 0)),
-        still_share(piece.images),
+        still_share(piece.images) if still is None else still,
     )
 
 
@@ -222,13 +179,20 @@ def still_share(images: NDArray[np.uint8]) -> float:
     """Part of the steps from crop to crop in which nothing moves, 0 to 1; (T, px, px[, 3]) uint8."""
     if len(images) < 2:
         return 1.0
-    size = images.shape[1] // BLOCKS
-    still = 0
-    for start in range(0, len(images) - 1, 256):  # in parts: a minute of colour faces as float32 would fill the memory
-        part = images[start : start + 257, : size * BLOCKS, : size * BLOCKS].astype(np.float32)
-        part = part.reshape(len(part), BLOCKS, size, BLOCKS, size, -1).mean(axis=(2, 4, 5))
-        still += int((np.abs(np.diff(part, axis=0)).mean(axis=(1, 2)) < STILL_CHANGE).sum())
+    still = sum(int((steps.mean(axis=(1, 2)) < STILL_CHANGE).sum()) for steps in block_steps(images, BLOCKS))
     return still / (len(images) - 1)
+
+
+def block_steps(images: NDArray[np.uint8], blocks: int) -> Iterator[F32]:
+    """Change of each block of pictures (T, px, px[, 3]) from one to the next, (n, blocks, blocks) gray levels.
+
+    It comes in parts, since a minute of colour faces as float32 would fill the memory.
+    """
+    size = images.shape[1] // blocks
+    for start in range(0, len(images) - 1, 256):
+        part = images[start : start + 257, : size * blocks, : size * blocks].astype(np.float32)
+        part = part.reshape(len(part), blocks, size, blocks, size, -1).mean(axis=(2, 4, 5))
+        yield np.abs(np.diff(part, axis=0))
 
 
 def crowded(tracks: Sequence[Track]) -> frozenset[int]:
@@ -259,3 +223,92 @@ def reason_against(
         "hardly any speech": speech_share < rules.min_speech,
     }
     return next((reason for reason, holds in against.items() if holds), "")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What becomes of a piece once its whole file is known.
+
+    Attributes
+    ----------
+    reason : why it is not kept, or nothing
+    samples, start_s : its sound (N,) or (N, channels) int16, and the time of the first sample, s
+    measured : fields of `clapboard.dataset.store.Entry` that only its finder knows
+    """
+
+    reason: str
+    samples: NDArray[np.int16]
+    start_s: float
+    measured: Mapping[str, Any]
+
+
+def judged(
+    part: Seen, sound: tuple[NDArray[np.int16], float] | str, reason: str, share: float, **measured: Any
+) -> Judged:
+    """Put together what is known of a piece; ``share`` is the part of its sound that counts."""
+    samples, start_s = (np.zeros(0, np.int16), part.start_s) if isinstance(sound, str) else sound
+    return Judged(reason, samples, start_s, measured | {"speech_share": round(share, 3)})
+
+
+class Extractor(Protocol):
+    """Finds what is worth keeping in one file, in one decode."""
+
+    nothing: str
+    """What is said of a file in which nothing was found."""
+
+    def pieces(self) -> Iterator[Piece]:
+        """Decode the file; pieces of tracks or shots as they end. A `MediaError` where it cannot be read."""
+        ...
+
+    def seen(self, piece: Piece) -> Seen:
+        """Sum up a piece."""
+        ...
+
+    def judge(self, part: Seen) -> Judged:
+        """Decide about a piece, when the whole file has been read."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound, s."""
+        ...
+
+
+@lru_cache(maxsize=1)
+def _nets() -> Mtcnn:
+    """The face nets, kept for the next file; one thread, since there are more processes."""
+    return Mtcnn(threads=1)
+
+
+class Faces:
+    """The talking faces of one file: an `Extractor`."""
+
+    nothing = "no face"
+
+    def __init__(self, path: Path, view: str, rules: Rules) -> None:
+        self._path, self._rules = path, rules
+        self._finder, self._hearing = MouthFinder(_nets(), view=view), Hearing()
+
+    def pieces(self) -> Iterator[Piece]:
+        """Decode the file; see `Extractor`."""
+        yield from pieces(self._path, self._finder, self._hearing.push)
+        self._tracks = {track.number: track for track in self._finder.tracks}
+        self._crowd = crowded(self._finder.tracks)
+
+    def seen(self, piece: Piece) -> Seen:
+        """Sum up a piece."""
+        return seen(piece)
+
+    def judge(self, part: Seen) -> Judged:
+        """Decide about a piece; see `reason_against`."""
+        track, times_s = self._tracks[part.track], (part.start_s, part.end_s)
+        share, sound = self._hearing.speech_share(*times_s), self._hearing.around(*times_s)
+        against = sound if isinstance(sound, str) else ""
+        reason = reason_against(part, track, self._rules, self._crowd, no_sound=against, speech_share=share)
+        shot = {"shot_start_s": track.shot.start_s, "shot_end_s": track.shot.end_s}
+        return judged(part, sound, reason, share, face_px=round(track.face_px, 1), **shot)
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound, s."""
+        return self._hearing.seconds

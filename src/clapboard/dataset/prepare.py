@@ -3,16 +3,20 @@
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from clapboard.dataset.classes import choose, read_class_names
 from clapboard.dataset.extract import Rules
 from clapboard.dataset.pool import Died, work
+from clapboard.dataset.scenes import SceneRules
+from clapboard.dataset.segments import find_segments
 from clapboard.dataset.sources import Found, Labels, find
 from clapboard.dataset.spool import Job, Result, collect, died, dropped_row, is_done, prepare_one
 from clapboard.dataset.store import Dataset, Writer
 from clapboard.errors import MediaError, UsageError
 from clapboard.values import Hook
+from clapboard.vision.scenes import DEFAULT_SCENE, scene_of
 from clapboard.vision.views import DEFAULT_VIEW, view_of
 
 WORK = ".work"
@@ -28,27 +32,32 @@ class Prepared:
     dataset : all of it
     fresh : files that were worked on in this run
     changed : files that are not as large as when they were prepared; what was made of them then is still there
+    missing : rows of a list of segments without a file
     """
 
     dataset: Dataset
     fresh: int
     changed: tuple[str, ...]
+    missing: int = 0
 
 
 def prepare(
     inputs: Sequence[str | Path],
     out: str | Path,
     *,
-    view: str = DEFAULT_VIEW,
-    rules: Rules | None = None,
+    view: str | None = None,
+    rules: Rules | SceneRules | None = None,
     labels: str | Path | None = None,
     part: str | None = None,
     corpus: str | None = None,
     speaker_from: str | None = None,
+    segments: str | Path | None = None,
+    classes: str | None = None,
+    class_names: str | Path | None = None,
     processes: int | None = None,
     hook: Hook | None = None,
 ) -> Prepared:
-    """Find the talking faces in many files and keep them, with their sound, as a data set.
+    """Find the talking faces, or the shots, in many files and keep them, with their sound, as a data set.
 
     Given again, it goes on where it stopped, and takes files that are new. The result is the same whatever the number
     of processes. A file that cannot be used is noted with the reason, also when it kills the process that reads it.
@@ -57,10 +66,13 @@ def prepare(
     ----------
     inputs : folders and files; see `clapboard.dataset.sources.find`, also for corpus and speaker_from
     out : folder of the data set
-    view : which crops; see `clapboard.vision.views`
-    rules : what is kept; the defaults of `Rules` where None
+    view : which crops, see `clapboard.vision.views`; with `SceneRules` which scene, see `clapboard.vision.scenes`
+    rules : what is kept: of faces `Rules`, whose defaults count where None; of any sound `SceneRules`
     labels : CSV of what is known of the files; see `clapboard.dataset.sources.Labels`
-    part : with labels, only the files of this part
+    part : with labels or segments, only the files of this part
+    segments : with `SceneRules`: CSV of segments as AudioSet has them; see `clapboard.dataset.segments`
+    classes : with labels or segments: only these; see `clapboard.dataset.classes.choose`
+    class_names : with segments: CSV of the names of classes; see `clapboard.dataset.classes.read_class_names`
     processes : as many as the machine has cores where None
     hook : called as ``hook(step, done, total)``, done and total in bytes of video
 
@@ -74,20 +86,64 @@ def prepare(
     MediaError : the data set cannot be read or written
     ClapboardError : the processes cannot be started
     """
-    view_of(view)
-    if part is not None and labels is None:
-        raise UsageError("--part chooses rows of a label file; name it with --labels")
     rules, out = rules or Rules(), Path(out)
-    known = Labels.read(labels) if labels is not None else None
-    found = find(inputs, labels=known, part=part, corpus=corpus, speaker_from=speaker_from)
-    with Writer(out, view, asdict(rules)) as writer:
+    of_scenes = isinstance(rules, SceneRules)
+    view = view or (DEFAULT_SCENE if of_scenes else DEFAULT_VIEW)
+    (scene_of if of_scenes else view_of)(view)
+    _require_sense(labels, part, segments, classes, class_names, of_scenes=of_scenes)
+    missing = 0
+    if segments is not None:
+        names = read_class_names(class_names) if class_names is not None else {}
+        chosen = _classes(classes, names, class_names)
+        found, missing = find_segments(inputs, segments, part=part, corpus=corpus, classes=chosen, names=names)
+    else:
+        known = Labels.read(labels) if labels is not None else None
+        chosen = choose(classes, known.classes, where=str(labels)) if classes is not None and known else None
+        # Whoever is heard, a recording is a recording: a folder may hold many.
+        speaker_from = speaker_from or ("file" if of_scenes else None)
+        found = find(inputs, labels=known, part=part, corpus=corpus, speaker_from=speaker_from, classes=chosen)
+    with Writer(out, view, rules.settings(view)) as writer:
         changed = tuple(s.file for s in found.sources if writer.files.get(s.file, s.size_bytes) != s.size_bytes)
         jobs = [Job(s, out / WORK, view, rules) for s in found.sources if s.file not in writer.files]
         _note_left_out(writer, found)
         (out / WORK).mkdir(exist_ok=True)
         _work_off(writer, jobs, processes or cores(), hook)
     shutil.rmtree(out / WORK, ignore_errors=True)
-    return Prepared(Dataset.open(out), len(jobs), changed)
+    return Prepared(Dataset.open(out), len(jobs), changed, missing)
+
+
+def _require_sense(
+    labels: str | Path | None,
+    part: str | None,
+    segments: str | Path | None,
+    classes: str | None,
+    class_names: str | Path | None,
+    *,
+    of_scenes: bool,
+) -> None:
+    """See that what chooses files fits together."""
+    if segments is not None and not of_scenes:
+        raise UsageError("--segments is a list of sounds; give --kind sounds")
+    if segments is not None and labels is not None:
+        raise UsageError("--segments and --labels both say which files; give one of them")
+    if part is not None and labels is None and segments is None:
+        raise UsageError("--part chooses rows of a label file; name it with --labels")
+    if classes is not None and labels is None and segments is None:
+        raise UsageError("--classes chooses rows of a list; name it with --segments or --labels")
+    if class_names is not None and segments is None:
+        raise UsageError("--class-names names the classes of --segments; give both")
+
+
+def _classes(said: str | None, names: dict[str, str], path: str | Path | None) -> frozenset[str] | None:
+    """Mids of the classes that are wanted; all where None."""
+    if said is None:
+        return None
+    if path is not None:
+        return choose(said, names, where=str(path))
+    mids = [word.strip() for word in said.split(",")]
+    if not all(mid.startswith("/") for mid in mids):
+        raise UsageError(f"--classes {said}: names of classes are in a file; give it with --class-names")
+    return frozenset(mids)
 
 
 def cores() -> int:

@@ -15,24 +15,25 @@ FORMAT, VERSION = "clapboard-dataset", 1
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One track of a data set: a row of the manifest.
+    """One track of a data set, or one shot where it holds scenes: a row of the manifest.
 
     Attributes
     ----------
     id : unique in the data set; names the arrays in the shard
     file : the video, as in the label file, else below the folder that was given; with ``/``
-    corpus, speaker : where it comes from, who speaks
+    corpus, speaker : where it comes from, who speaks; of scenes the recording
     group : never to be split between learning and judging: ``corpus/speaker``
-    track : number of the face in its file
+    track : number of the face, or of the shot, in its file
     shard : number of the shard
     start_s, end_s : from the first frame up to the end of the last, s on the file's clock
-    frames : frames of the 25 Hz grid, T
-    face_px : median width of the face, px of the video
-    speech_share : part of the track's sound that is not quiet, 0 to 1
+    frames : frames of the picture grid, T: at 25 Hz, or at ``picture_hz`` of the settings
+    face_px : median width of the face, px of the video; 0 of scenes
+    speech_share : part of the track's sound that is not quiet, of scenes that is not silent, 0 to 1
     shot_start_s, shot_end_s : the shot around it, s
     repeated_frames : grid points that were filled by the frame of the point before
     offset_ms : by how much the sound is early, where a label file said so
     size_bytes : size of the video file
+    label : what is heard, where a label file said so
     """
 
     id: str
@@ -52,6 +53,7 @@ class Entry:
     repeated_frames: int = 0
     offset_ms: float | None = None
     size_bytes: int = 0
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ def write_sheet(dataset: Dataset, path: str | Path) -> int:
     shown = sorted(dataset.entries, key=lambda entry: (entry.corpus, entry.file, entry.start_s))
     if count > MOST_TRACKS:
         shown = [shown[round(at)] for at in np.linspace(0, count - 1, MOST_TRACKS)]
-    figures = "\n".join(_figure(entry, dataset.stored(entry)) for entry in shown)
-    minutes = sum(entry.frames for entry in dataset.entries) / PICTURE_HZ / 60
+    figures = "\n".join(_figure(entry, dataset) for entry in shown)
+    minutes = float(sum(entry.frames for entry in dataset.entries) / dataset.picture_hz / 60)
     name = html.escape(_text(dataset.folder.resolve().name))
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title><style>{_STYLE}</style>\n'
@@ -68,16 +68,18 @@ def _dropped(dataset: Dataset) -> str:
     return f"<p>Not kept:<table>{rows}</table>\n" if rows else ""
 
 
-def _figure(entry: Entry, stored: Stored) -> str:
+def _figure(entry: Entry, dataset: Dataset) -> str:
     """One track: its moments side by side, and the caption."""
-    images = stored.images[moments(stored)]
+    stored = dataset.stored(entry)
+    images = stored.images[moments(stored, dataset.sound_hz)]
     step = -(-images.shape[1] // MOST_PX)
     strip = np.concatenate(list(images[:, ::step, ::step]), axis=1)
     source = base64.b64encode(png(strip)).decode()
-    what = (
-        f"{entry.frames / PICTURE_HZ:.1f} s from {clock(entry.start_s)}, face {entry.face_px:.0f} px, "
-        f"speech {entry.speech_share:.0%}"
-    )
+    what = f"{float(entry.frames / dataset.picture_hz):.1f} s from {clock(entry.start_s)}, "
+    if dataset.kind == "faces":
+        what += f"face {entry.face_px:.0f} px, speech {entry.speech_share:.0%}"
+    else:
+        what += f"sound {entry.speech_share:.0%}{f', {html.escape(_text(entry.label))}' if entry.label else ''}"
     who = html.escape(_text(f"{entry.corpus} / {entry.speaker}"))
     return (
         f'<figure><img alt="" src="data:image/png;base64,{source}"><figcaption>{html.escape(entry.id)}: {what}<br>'
@@ -85,11 +87,14 @@ def _figure(entry: Entry, stored: Stored) -> str:
     )
 
 
-def moments(stored: Stored) -> NDArray[np.int64]:
+def moments(stored: Stored, sound_hz: int = SAMPLE_RATE_HZ) -> NDArray[np.int64]:
     """Up to `MOMENTS` frames, evenly spaced among the louder half of the track, (M,) ascending."""
-    begin = np.round((stored.time_s - stored.start_s - FRAME_MS / 2000) * SAMPLE_RATE_HZ).astype(np.int64)
-    energy = np.concatenate([[0.0], np.cumsum(stored.samples.astype(np.float64) ** 2)])
-    edges = np.clip([begin, begin + SAMPLE_RATE_HZ // PICTURE_HZ], 0, len(stored.samples))
+    begin = np.round((stored.time_s - stored.start_s - FRAME_MS / 2000) * sound_hz).astype(np.int64)
+    loudness = stored.samples.astype(np.float64) ** 2
+    if loudness.ndim > 1:
+        loudness = loudness.sum(axis=1)
+    energy = np.concatenate([[0.0], np.cumsum(loudness)])
+    edges = np.clip([begin, begin + sound_hz // PICTURE_HZ], 0, len(stored.samples))
     power = energy[edges[1]] - energy[edges[0]]
     loud = np.flatnonzero(power >= np.median(power))
     return loud[np.round(np.linspace(0, len(loud) - 1, min(MOMENTS, len(loud)))).astype(np.int64)]

@@ -20,8 +20,17 @@ TWICE = "the same file as another one"
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """The segment of a recording that counts, s; ``begun`` where the file begins with it, by its name."""
+
+    start_s: float
+    end_s: float
+    begun: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """One video file: where it is, what the data set calls it, and what is known of it; see `Entry`."""
+    """One video file, or a cut of it: where it is, what the data set calls it, what is known of it; see `Entry`."""
 
     path: Path
     file: str
@@ -30,6 +39,8 @@ class Source:
     group: str
     offset_ms: float | None = None
     size_bytes: int = 0
+    label: str = ""
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +67,14 @@ class Labels:
     folder: Path = Path()
     rows: Mapping[Path, Mapping[str, str]] = field(default_factory=dict)
 
+    @property
+    def classes(self) -> dict[str, str]:
+        """Every class that is named, by itself."""
+        return {name: name for name in sorted({row.get("class") or "" for row in self.rows.values()}) if name}
+
     @classmethod
     def read(cls, path: str | Path) -> "Labels":
-        """Read a CSV with the column file, and any of corpus, speaker, part, offset_ms, usable.
+        """Read a CSV with the column file, and any of corpus, speaker or recording, class, part, offset_ms, usable.
 
         Files are relative to the CSV's folder, or absolute.
 
@@ -97,6 +113,7 @@ def find(
     part: str | None = None,
     corpus: str | None = None,
     speaker_from: str | None = None,
+    classes: Collection[str] | None = None,
 ) -> Found:
     """Look for video files and what is known of them.
 
@@ -112,6 +129,7 @@ def find(
     corpus : in place of the folder's name
     speaker_from : "folder" or "file", or a regular expression on the file's name in the data set, whose first group (or
         whole match) is the speaker
+    classes : only files whose row has one of these classes
 
     Returns
     -------
@@ -130,16 +148,19 @@ def find(
         row = labels.rows.get(Path(os.path.realpath(place.path)))
         if part is not None and (row is None or row.get("part") != part):
             continue
+        if classes is not None and (row is None or row.get("class") not in classes):
+            continue
         status = place.path.stat()
         identity = (status.st_dev, status.st_ino)
         if identity in seen and os.path.realpath(seen[identity]) == os.path.realpath(place.path):
             continue
         file = _name(place, row or {}, labels.folder)
         of_corpus = (row or {}).get("corpus") or corpus or place.folder.resolve().name or "videos"
-        speaker = (row or {}).get("speaker") or _speaker(place, file, speaker_from)
+        said = (row or {}).get("speaker") or (row or {}).get("recording")
+        speaker, heard = said or _speaker(place, file, speaker_from), (row or {}).get("class") or ""
         known = row.get("offset_ms") if row and row.get("usable") != "no" else None
         group = f"{of_corpus}/{speaker}"
-        source = Source(place.path, file, of_corpus, speaker, group, _number(known), status.st_size)
+        source = Source(place.path, file, of_corpus, speaker, group, _number(known), status.st_size, heard)
         if source.file in named:
             raise UsageError(
                 f"{source.path} and {named[source.file]} would both be called {source.file}; give the folder above them"
@@ -154,7 +175,10 @@ def find(
         seen.setdefault(identity, place.path)
     if not sources and not left_out:
         where = ", ".join(map(str, inputs))
-        raise UsageError(f"{where}: no video {'of part ' + part if part is not None else 'file'} was found there")
+        of_class = " of these classes" if classes is not None else ""
+        raise UsageError(
+            f"{where}: no video {f'of part {part}' if part is not None else 'file'}{of_class} was found there"
+        )
     return Found(tuple(sources), tuple(left_out))
 
 

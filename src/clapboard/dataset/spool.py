@@ -9,21 +9,19 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clapboard.dataset.extract import Hearing, Rules, Seen, crowded, pieces, reason_against, seen
+from clapboard.dataset.extract import Extractor, Faces, Rules, Seen
+from clapboard.dataset.scenes import SceneRules, Scenes
 from clapboard.dataset.shards import Shard, write_shard
 from clapboard.dataset.sources import Source
 from clapboard.dataset.store import Dropped, Entry, Stored
 from clapboard.errors import ClapboardError, NoAudioError, NoVideoError
 from clapboard.values import F64
-from clapboard.vision.mouths import MouthFinder
-from clapboard.vision.mtcnn import Mtcnn
 
 MAPPED_BYTES = 4 * 2**20
 """Pictures of more than this are mapped when a shard is made: each map is an open file, of which there may be 1024."""
@@ -31,12 +29,12 @@ MAPPED_BYTES = 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to work on: where its results go, which crops, and what is kept."""
+    """One file to work on: where its results go, which crops or scene, and what is kept of which kind."""
 
     source: Source
     folder: Path
     view: str
-    rules: Rules
+    rules: Rules | SceneRules
 
 
 def name_of(source: Source) -> str:
@@ -92,12 +90,6 @@ def _storing(job: Job) -> Iterator[None]:
         raise _StoreError(f"{job.folder}: cannot be written ({error.strerror or error}); make room") from error
 
 
-@lru_cache(maxsize=1)
-def _nets() -> Mtcnn:
-    """The face nets, kept for the next file; one thread, since there are more processes."""
-    return Mtcnn(threads=1)
-
-
 def _row(reason: str, track: int | None = None, seconds: float = 0.0, detail: str = "") -> dict[str, Any]:
     """A row of what is not kept."""
     return {"track": track, "reason": reason, "seconds": round(seconds, 3), "detail": detail}
@@ -109,30 +101,33 @@ def _paths(job: Job, track: int = 0, part: int = 0) -> tuple[Path, Path, Path]:
     return tuple(job.folder / f"{name}{end}" for end in (".json", ".safetensors", f"-{track}.{part}.npy"))  # type: ignore[return-value]
 
 
+def _extractor(job: Job) -> Extractor:
+    """Who finds what is wanted in a file."""
+    if isinstance(job.rules, SceneRules):
+        return Scenes(job.source.path, job.view, job.rules, job.source.cut)
+    return Faces(job.source.path, job.view, job.rules)
+
+
 def _work(job: Job) -> dict[str, Any]:
     """Find the pieces of one file, choose, and store pictures and sound."""
-    finder, hearing, found = MouthFinder(_nets(), view=job.view), Hearing(), list[tuple[Seen, F64]]()
-    for piece in pieces(job.source.path, finder, hearing.push):
-        found.append((seen(piece), piece.time_s))
+    extractor, found = _extractor(job), list[tuple[Seen, F64]]()
+    for piece in extractor.pieces():
+        found.append((extractor.seen(piece), piece.time_s))
         with _storing(job):
             np.save(_paths(job, piece.track, piece.part)[2], piece.images, allow_pickle=False)
     if not found:
-        return {"dropped": [_row("no face", seconds=hearing.seconds)]}
-    tracks, crowd = {track.number: track for track in finder.tracks}, crowded(finder.tracks)
+        return {"dropped": [_row(extractor.nothing, seconds=extractor.seconds)]}
     kept, dropped, arrays = [], [], dict[str, NDArray[Any]]()
     for part, time_s in sorted(found, key=lambda each: (each[0].track, each[0].part)):
-        track, times_s = tracks[part.track], (part.start_s, part.end_s)
-        share, sound = hearing.speech_share(*times_s), hearing.around(*times_s)
-        against = sound if isinstance(sound, str) else ""
-        reason = reason_against(part, track, job.rules, crowd, no_sound=against, speech_share=share)
-        if isinstance(sound, str) or reason:
+        judged = extractor.judge(part)
+        if judged.reason:
             _paths(job, part.track, part.part)[2].unlink()
-            dropped.append(_row(reason, part.track, part.end_s - part.start_s))
+            dropped.append(_row(judged.reason, part.track, part.end_s - part.start_s))
             continue
         key = f"{part.track}.{part.part}"
-        arrays |= {f"{key}/samples": sound[0], f"{key}/start_s": np.array(sound[1]), f"{key}/time_s": time_s}
-        measured = asdict(part) | {"face_px": round(track.face_px, 1), "speech_share": round(share, 3)}
-        kept.append(measured | {"shot_start_s": track.shot.start_s, "shot_end_s": track.shot.end_s})
+        arrays |= {f"{key}/samples": judged.samples, f"{key}/start_s": np.array(judged.start_s)}
+        arrays[f"{key}/time_s"] = time_s
+        kept.append(asdict(part) | dict(judged.measured))
     if kept:
         with _storing(job):
             write_shard(_paths(job)[1], arrays)
@@ -195,6 +190,7 @@ def _entry(source: Source, row: Mapping[str, Any]) -> Entry:
         group=source.group,
         shard=0,
         offset_ms=source.offset_ms,
+        label=source.label,
         size_bytes=source.size_bytes,
         **{name: value for name, value in row.items() if name not in ("part", "still")},
     )

@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from clapboard.dataset.rows import Dropped, Entry, Head, append_rows, read_head, read_rows, write_head
 from clapboard.dataset.shards import Shard, write_shard
 from clapboard.errors import MediaError, UsageError
+from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ
 from clapboard.values import F64
 
 __all__ = ["Dataset", "Dropped", "Entry", "Stored", "Writer", "shard_path"]
@@ -37,6 +39,8 @@ class Stored:
     """The arrays of one track, straight from disk: ``images`` (T, px, px) or (T, px, px, 3) uint8.
 
     ``time_s`` (T,) are true times of the frames, s; ``samples`` (N,) int16 at 16 kHz, the first one at ``start_s``.
+    In a data set of scenes these are the whole pictures of one shot, and the sound is as its settings say: (N, 2)
+    where it has two channels.
     """
 
     images: NDArray[np.uint8]
@@ -55,6 +59,21 @@ class Dataset:
     entries: tuple[Entry, ...]
     dropped: tuple[Dropped, ...]
     shards: tuple[Shard, ...]
+
+    @property
+    def kind(self) -> str:
+        """What it holds: "faces", or "sounds" for scenes."""
+        return str(self.settings.get("kind", "faces"))
+
+    @property
+    def picture_hz(self) -> Fraction:
+        """Points per second of the picture grid."""
+        return Fraction(str(self.settings.get("picture_hz", PICTURE_HZ)))
+
+    @property
+    def sound_hz(self) -> int:
+        """Rate of the sound, Hz."""
+        return int(self.settings.get("sound_hz", SAMPLE_RATE_HZ))
 
     @classmethod
     def open(cls, folder: str | Path) -> "Dataset":
@@ -187,9 +206,9 @@ class Writer:
         """
         images, samples = stored.images, stored.samples
         good = images.ndim in (3, 4) and images.dtype == np.uint8 and stored.time_s.shape == images.shape[:1]
-        if not good or samples.ndim != 1 or samples.dtype != np.int16 or entry.frames != len(images):
+        if not good or samples.ndim not in (1, 2) or samples.dtype != np.int16 or entry.frames != len(images):
             seen = f"{images.shape} {images.dtype}, {stored.time_s.shape}, {samples.shape} {samples.dtype}"
-            raise UsageError(f"a track is (T, px, px[, 3]) uint8, (T,), (N,) int16, not {seen}")
+            raise UsageError(f"a track is (T, px, px[, 3]) uint8, (T,), (N,) or (N, channels) int16, not {seen}")
         if entry.id in self._ids or f"{entry.id}/images" in self._arrays:
             raise UsageError(f"{self.folder}: holds {entry.id} already")
         arrays: dict[str, NDArray[Any]] = {

@@ -1,4 +1,4 @@
-"""From decoded audio frames to sound at 16 kHz, one channel, whose samples sit at the right time."""
+"""From decoded audio frames to sound of one rate, 16 kHz in one channel or another, at the right time."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +9,12 @@ from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from clapboard.errors import UsageError
 from clapboard.media.place import Placed, Placer
 from clapboard.timebase import SAMPLE_RATE_HZ
 from clapboard.values import F32, Audio
+
+_LAYOUTS = {1: "mono", 2: "stereo"}
 
 
 class Resampler:
@@ -84,11 +87,23 @@ class Resampler:
 
 
 class Listener:
-    """The sound of one stream as values: one channel, at the rate of the networks."""
+    """The sound of one stream as values: one channel at the rate of the networks, or as asked for.
 
-    def __init__(self, fallback_s: float = 0.0, rate_hz: int = SAMPLE_RATE_HZ) -> None:
-        self._rate_hz = rate_hz
-        self._resampler = Resampler("flt", "mono", rate_hz, fallback_s)
+    Parameters
+    ----------
+    fallback_s : start of the sound where no frame has a timestamp, s
+    rate_hz, channels : what is wanted; 1 channel gives samples (N,), 2 give (N, 2): left and right
+
+    Raises
+    ------
+    UsageError : another number of channels
+    """
+
+    def __init__(self, fallback_s: float = 0.0, rate_hz: int = SAMPLE_RATE_HZ, channels: int = 1) -> None:
+        if channels not in _LAYOUTS or rate_hz < 1:
+            raise UsageError(f"sound comes in 1 or 2 channels at 1 Hz or more, not {channels} at {rate_hz} Hz")
+        self._rate_hz, self._channels = rate_hz, channels
+        self._resampler = Resampler("flt", _LAYOUTS[channels], rate_hz, fallback_s)
 
     def push(self, frame: Any) -> Iterator[Audio]:
         """Take one decoded frame; give back the sound that can be placed by now."""
@@ -102,6 +117,8 @@ class Listener:
         """Copy samples out of frames."""
         for frame, start_s in timed:
             samples: F32 = np.array(frame.to_ndarray()[0], np.float32)
+            if self._channels > 1:
+                samples = samples.reshape(-1, self._channels)
             yield Audio(samples, self._rate_hz, start_s)
 
 

@@ -13,6 +13,7 @@ from clapboard.errors import MediaError, NoAudioError, NoVideoError, UsageError
 from clapboard.media.listen import Listener
 from clapboard.media.picture import Upright, field_order_of
 from clapboard.media.source import MAX_PIXELS, is_last, open_media, packets_of
+from clapboard.timebase import SAMPLE_RATE_HZ
 from clapboard.values import Audio, Clip, Frame, Hook
 
 HOOK_STEP_S = 0.5
@@ -30,6 +31,8 @@ def read(
     until_s: float | None = None,
     hook: Hook | None = None,
     threads: int = 1,
+    sound_hz: int = SAMPLE_RATE_HZ,
+    channels: int = 1,
 ) -> Iterator[Frame | Audio]:
     """Decode a file once and hand out its frames and sound in the order in which they lie in the file.
 
@@ -41,6 +44,7 @@ def read(
     until_s : stop before this time, s; sound is cut to the sample
     hook : called as ``hook("read", done_s, total_s)``
     threads : threads of the decoder
+    sound_hz, channels : rate and number of channels, 1 or 2, of the sound
 
     Yields
     ------
@@ -48,8 +52,9 @@ def read(
         upright, with square pixels; larger than 1920 px it is shrunk by a whole number to no less than 1280 px. It is
         read-only and may be a view of the decoder's buffer: keep a few, copy what is to be kept for long. Of an
         interlaced frame only the field that is shown first is used.
-    Audio : one channel at ``timebase.SAMPLE_RATE_HZ``. Blocks follow each other to the sample, except where the file
-        itself has a gap, an overlap or a drift of its timestamps; ``start_s`` is right to well below 1 ms either way.
+    Audio : one channel at ``timebase.SAMPLE_RATE_HZ``, or as asked for. Blocks follow each other to the sample, except
+        where the file itself has a gap, an overlap or a drift of its timestamps; ``start_s`` is right to well below
+        1 ms either way.
 
     Raises
     ------
@@ -63,7 +68,10 @@ def read(
         raise NoVideoError(f"{clip.path}: has no picture")
     if audio and clip.audio is None:
         raise NoAudioError(f"{clip.path}: has no sound")
-    return _read(clip, video=video, audio=audio, colour=colour, until_s=until_s, hook=hook, threads=threads)
+    sound = (sound_hz, channels)
+    return _read(
+        clip, video=video, audio=audio, colour=colour, until_s=until_s, hook=hook, threads=threads, sound=sound
+    )
 
 
 def read_frames(
@@ -89,7 +97,15 @@ def read_audio(clip: Clip, *, until_s: float | None = None, hook: Hook | None = 
 
 
 def _read(
-    clip: Clip, *, video: bool, audio: bool, colour: bool, until_s: float | None, hook: Hook | None, threads: int
+    clip: Clip,
+    *,
+    video: bool,
+    audio: bool,
+    colour: bool,
+    until_s: float | None,
+    hook: Hook | None,
+    threads: int,
+    sound: tuple[int, int],
 ) -> Iterator[Frame | Audio]:
     """The generator behind ``read``."""
     with open_media(clip.path, clip.data) as container:
@@ -97,7 +113,7 @@ def _read(
         if video and clip.video is not None:
             readers[clip.video.index] = _Pictures(clip, container.streams[clip.video.index], threads, colour=colour)
         if audio and clip.audio is not None:
-            readers[clip.audio.index] = _Sounds(clip, container.streams[clip.audio.index])
+            readers[clip.audio.index] = _Sounds(clip, container.streams[clip.audio.index], *sound)
         told_s = -float("inf")
         for packet in packets_of(container, [container.streams[index] for index in readers]):
             reader = readers[packet.stream.index]  # packet.stream_index is 0 on the last packets
@@ -176,13 +192,13 @@ class _Pictures:
 class _Sounds:
     """Packets of the audio stream to blocks."""
 
-    def __init__(self, clip: Clip, stream: Any) -> None:
+    def __init__(self, clip: Clip, stream: Any, rate_hz: int, channels: int) -> None:
         self.done, self.count = False, 0
         self._clip = clip
         if stream.codec_context is None:
             raise self.nothing()
         stream.thread_count = 1
-        self._listener = Listener(clip.audio.start_s if clip.audio else 0.0)
+        self._listener = Listener(clip.audio.start_s if clip.audio else 0.0, rate_hz, channels)
 
     def decode(self, packet: Any) -> Iterator[Audio]:
         """Blocks that this packet completes."""

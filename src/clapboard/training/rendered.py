@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clapboard.dataset.extract import Hearing, Piece, seen
+from clapboard.dataset.extract import Piece, seen
+from clapboard.dataset.hearing import Hearing
 from clapboard.dataset.pool import Died, work
 from clapboard.dataset.prepare import cores
 from clapboard.dataset.store import Dropped, Entry, Stored, Writer
