@@ -112,6 +112,14 @@ def test_few_clips_and_wrong_scorers_are_no_evidence() -> None:
     ]
 
 
+def test_who_looks_often_finds_something() -> None:
+    """Protects tables of many scorers: 6 perfect clips are evidence for the one that was tried, not for one of two."""
+    six = pairs.evaluate(np.ones(60), np.zeros(60), [str(n // 10) for n in range(60)])
+    assert six.signs_p == 2 / 64
+    assert pairs.shown(six, tests=1)
+    assert not pairs.shown(six, tests=2)
+
+
 def test_one_clip_with_many_pairs_weighs_as_one() -> None:
     """Protects the unit: 100 pairs won by one clip of eight do not make evidence of guesses in the others."""
     clips = ["long"] * 100 + [str(n) for n in range(7) for _ in range(2)]
@@ -151,6 +159,8 @@ def test_bad_values_are_refused() -> None:
         pairs.wilson(3, 2)
     with pytest.raises(UsageError, match="whole number"):
         pairs.signs_p([0.5])
+    with pytest.raises(UsageError, match="at least 1 test"):
+        pairs.shown(pairs.evaluate([], []), tests=0)
     with pytest.raises(UsageError, match="same clips"):
         pairs.difference([1.0], [1.0, 2.0])
     with pytest.raises(UsageError, match="must be finite"):

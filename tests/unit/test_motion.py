@@ -79,6 +79,9 @@ def test_cells_are_means_of_their_pixels() -> None:
     np.testing.assert_allclose(found[0], [30 / 6, 0, 0, 0])
     np.testing.assert_allclose(found[1], [30 / 6, 0, 0, 200 / 12])
     np.testing.assert_allclose(motion.motion_energy(images), [[30 / 35], [230 / 35]])
+    long = np.random.default_rng(0).integers(0, 256, (motion.PIECE + 50, 4, 4), dtype=np.uint8)
+    by_hand = np.abs(np.diff(long.astype(float), axis=0))
+    np.testing.assert_allclose(motion.motion_energy(long, 4), by_hand.reshape(len(by_hand), -1))
 
 
 def test_repeated_frames_are_no_standstill() -> None:

@@ -203,24 +203,35 @@ def evaluate(
     )
 
 
-def shown(result: PairAccuracy) -> bool:
+def shown(result: PairAccuracy, tests: int = 1) -> bool:
     """Whether pairs show that a scorer tells true sound from shifted sound.
 
     The true sound wins more than half, the binomial test over pairs and the test of signs over clips both give less
-    than `LEVEL`, and the interval over clips lies above one half. Fewer than `FEWEST_CLIPS` clips never do.
+    than `LEVEL` divided by the number of tests, and the interval over clips lies above one half. Fewer than
+    `FEWEST_CLIPS` clips never do.
+
+    Parameters
+    ----------
+    tests : how many results were looked at, of which this is one: of 20 that mean nothing one is below `LEVEL`. The
+        division is that of Bonferroni, which holds however much the tests have in common
+
+    Raises
+    ------
+    UsageError : fewer than one
     """
+    if tests < 1:
+        raise UsageError(f"a result is one of at least 1 test, not of {tests}")
     return (
         result.clips >= FEWEST_CLIPS
         and result.accuracy > 0.5
-        and result.binomial_p < LEVEL
-        and result.signs_p < LEVEL
+        and max(result.binomial_p, result.signs_p) < LEVEL / tests
         and result.interval[0] > 0.5
     )
 
 
-def evidence(result: PairAccuracy) -> str:
+def evidence(result: PairAccuracy, tests: int = 1) -> str:
     """The words for real clips: ``evidence on real clips`` or ``no evidence on real clips``, see `shown`."""
-    return EVIDENCE if shown(result) else NO_EVIDENCE
+    return EVIDENCE if shown(result, tests) else NO_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True)

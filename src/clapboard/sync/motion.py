@@ -28,6 +28,8 @@ it lie the five steps between rows 1 and 6, of which the outer two count half.""
 GAP_WEIGHTS = np.array([0.5, 1.0, 1.0, 1.0, 0.5]) / ROWS_PER_FRAME
 LEAST_GAPS = 25
 """Over fewer gaps between frames, 1 s, correlations of anything are high by chance."""
+PIECE = 256
+"""Gaps of which the motion is computed at once."""
 FLAT = 1e-9
 """A curve whose standard deviation is below this does not move, and correlates with nothing."""
 
@@ -57,9 +59,10 @@ def motion_energy(images: NDArray[np.uint8], cells: int = 1) -> F64:
     edges = [np.linspace(0, size, cells + 1).astype(int)[:-1] for size in images.shape[1:]]
     sizes = [np.diff(edge, append=size) for edge, size in zip(edges, images.shape[1:], strict=True)]
     area = sizes[0][:, None] * sizes[1][None]
-    for gap in range(len(found)):
-        change = np.abs(images[gap + 1].astype(np.int64) - images[gap])
-        found[gap] = np.add.reduceat(np.add.reduceat(change, edges[0], axis=0), edges[1], axis=1) / area
+    for start in range(0, len(found), PIECE):  # in pieces, so that a long file is never held as whole numbers
+        steps = np.diff(images[start : start + PIECE + 1].astype(np.int16), axis=0)
+        rows = np.add.reduceat(np.abs(steps), edges[0], axis=1, dtype=np.int32)
+        found[start : start + PIECE] = np.add.reduceat(rows, edges[1], axis=2) / area
     flat = found.reshape(len(found), -1)
     moves = np.asarray(flat.max(axis=1) > 0)
     alone = 1 + np.flatnonzero(moves[:-2] & ~moves[1:-1] & moves[2:])
