@@ -245,7 +245,7 @@ def test_short_scenes_have_fewer_lags(scenes: list[Scene]) -> None:
     assert 0.5 < drawn.valid.mean() < 0.8
     assert len(set(drawn.start_frame.tolist())) > 5
     assert chunks([short, scenes[0]], np.random.default_rng(0), frames=120).scene.tolist() == [1]
-    with pytest.raises(UsageError, match="no scene has 120 frames"):
+    with pytest.raises(UsageError, match="too few scenes have 120 frames"):
         chunks([short], np.random.default_rng(0), frames=120)
 
 

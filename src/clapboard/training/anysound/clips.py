@@ -181,6 +181,7 @@ def chunks(
     frames: int,
     clips: int | None = None,
     reach_frames: int = REACH_FRAMES,
+    seen: bool = False,
     changes: Changes | None = None,
 ) -> Chunks:
     """Clips with the real sound around them, for networks that compare lags; nothing is padded to look like sound.
@@ -193,6 +194,7 @@ def chunks(
     frames : of a clip
     clips : so many, drawn with equal chances of all scenes; None takes each scene once, in order
     reach_frames : frames of sound before and after
+    seen : where events are known, only clips that show one
     changes : what is changed, `USUAL` for training; None changes nothing
 
     Raises
@@ -206,12 +208,15 @@ def chunks(
         if end - first < frames:
             first, end = scenes[number].sounding()
         missed = 0 if end - first >= frames else missed + 1
-        if end - first >= frames:
-            drawn.append((number, int(rng.integers(first, end - frames + 1))))
+        if end - first < frames:
+            continue
+        at = int(rng.integers(first, end - frames + 1))
+        if not seen or scenes[number].events is None or _is_seen([(scenes[number], at)], frames, "either"):
+            drawn.append((number, at))
         if clips is not None and (len(drawn) == clips or missed == TRIES):
             break
     if len(drawn) < (1 if clips is None else clips):
-        raise UsageError(f"no scene has {frames} frames with sound; take shorter clips")
+        raise UsageError(f"too few scenes have {frames} frames with sound; take shorter clips")
     length = ROWS_PER_FRAME * (frames + 2 * reach_frames)
     images, rows, valid = [], [], []
     for number, at in drawn:

@@ -84,7 +84,7 @@ class OffsetTask:
         periods: list[float | None] = []
 
         def cut(scenes: Sequence[Scene], count: int) -> Chunks:
-            found = chunks(scenes, rng, frames=frames, clips=count, changes=USUAL)
+            found = chunks(scenes, rng, frames=frames, clips=count, seen=True, changes=USUAL)
             periods.extend(scenes[number].period_s for number in found.scene.tolist())
             return found
 
