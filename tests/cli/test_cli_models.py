@@ -9,6 +9,8 @@ import pytest
 
 from clapboard.cli import main
 from clapboard.models.session import load_model
+from clapboard.models.store import names
+from tiny_any import write_tiny_any
 from tiny_models import SURE, write_tiny
 
 Capture = pytest.CaptureFixture[str]
@@ -17,7 +19,9 @@ Capture = pytest.CaptureFixture[str]
 def test_list_names_the_bundled_model(capsys: Capture) -> None:
     """One line a model, with what a user chooses by."""
     assert main(["models", "list"]) == 0
-    head, line = capsys.readouterr().out.splitlines()
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(names())
+    line = next(line for line in lines if line.startswith("clapboard-s"))
     assert head.split() == ["name", "size", "view", "sound", "licence", "calibrated", "where"]
     assert line.split() == ["clapboard-s", "4.4", "MB", "mouth-64", "log-mel-40", "Apache-2.0", "yes", "bundled"]
 
@@ -29,14 +33,12 @@ def test_list_finds_models_in_folders(tmp_path: Path, capsys: Capture) -> None:
     one = write_tiny(tmp_path / "b", name="[red]other", calibration=SURE)
     assert main(["models", "list", "--json", str(tmp_path / "a"), str(one)]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(m["name"], m["bundled"]) for m in found] == [
-        ("clapboard-s", True),
-        ("mine", False),
-        ("[red]other", False),
-    ]
-    assert (found[1]["view"], found[1]["sound"], found[1]["licence"]) == ("face-96", "mel-80", "CC0")
-    assert found[2]["licence"] is None
-    assert found[1]["size_bytes"] == sum(p.stat().st_size for p in (tmp_path / "a").glob("*.onnx"))
+    mine, other = found[-2:]
+    assert [(m["name"], m["bundled"]) for m in found[:-2]] == [(name, True) for name in names()]
+    assert [(m["name"], m["bundled"]) for m in (mine, other)] == [("mine", False), ("[red]other", False)]
+    assert (mine["view"], mine["sound"], mine["licence"]) == ("face-96", "mel-80", "CC0")
+    assert other["licence"] is None
+    assert mine["size_bytes"] == sum(p.stat().st_size for p in (tmp_path / "a").glob("*.onnx"))
     assert main(["models", "list", str(one)]) == 0
     assert "[red]other" in capsys.readouterr().out
 
@@ -90,9 +92,32 @@ def test_show_of_an_uncalibrated_model_says_what_that_means(tmp_path: Path, caps
 def test_verify_runs_the_bundled_models(capsys: Capture) -> None:
     """Without names all that ship are verified."""
     assert main(["models", "verify"]) == 0
-    assert capsys.readouterr().out.startswith("clapboard-s: whole: SHA-256 right")
+    assert "clapboard-s: whole: SHA-256 right" in capsys.readouterr().out.splitlines()[-1]
     assert main(["models", "verify", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"model": "clapboard-s", "whole": True, "error": None}
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert found == [{"model": name, "whole": True, "error": None} for name in names()]
+
+
+def test_models_for_any_sound_are_listed_shown_and_verified(tmp_path: Path, capsys: Capture) -> None:
+    """The commands know both kinds, and say which one a model is and what takes it."""
+    path = write_tiny_any(tmp_path, about={"licence": "CC0"})
+    assert main(["models", "list", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[3:6] == ["scene-64", "log-mel-40", "CC0"]
+    assert main(["models", "show", str(path)]) == 0
+    out = capsys.readouterr().out
+    for part in (
+        "scene-64: 64 x 64 px, gray; 2 frames, 0.08 s",
+        "attention to 4 x 4 places",
+        "a model for any sound, not for lips; clapboard check --any-sound takes it",
+        "log odds that a file can be told at all: -11, +1.5 deviation",
+    ):
+        assert part in out
+    assert main(["models", "verify", str(path)]) == 0
+    assert "both networks run (scene-64: 64 x 64 px, gray; log-mel-40)" in capsys.readouterr().out
+    weights = tmp_path / "tiny-any.picture.onnx"
+    weights.write_bytes(weights.read_bytes() + b"x")
+    assert main(["models", "verify", str(path)]) == 5
+    assert "SHA-256 differs" in capsys.readouterr().err
 
 
 def test_verify_tells_what_is_wrong(tmp_path: Path, capsys: Capture) -> None:
@@ -109,7 +134,7 @@ def test_verify_tells_what_is_wrong(tmp_path: Path, capsys: Capture) -> None:
     first, second, third = err.splitlines()
     assert "tiny.sound.onnx" in first
     assert "SHA-256 differs" in first
-    assert second == "clapboard: no model called nothing; bundled are clapboard-s, or give a path to a .json"
+    assert second == f"clapboard: no model called nothing; bundled are {', '.join(names())}, or give a path to a .json"
     assert "tiny.picture.onnx" in third
     assert main(["models", "verify", "--json", str(bad)]) == 5
     found = json.loads(capsys.readouterr().out)
@@ -117,16 +142,18 @@ def test_verify_tells_what_is_wrong(tmp_path: Path, capsys: Capture) -> None:
     assert "SHA-256 differs" in found["error"]
 
 
-def test_every_key_is_documented(capsys: Capture) -> None:
+def test_every_key_is_documented(tmp_path: Path, capsys: Capture) -> None:
     """``docs/json.md`` names exactly the keys that there are."""
     page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
     model, verified = page.split("\n## `clapboard models list")[1].split("`clapboard models verify")
     assert main(["models", "show", "--json", "clapboard-s"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    inner = {"picture", "bias", "weights"}
-    assert set(re.findall(r"`(\w+)`", model)) == set(found) | inner
+    assert main(["models", "show", "--json", str(write_tiny_any(tmp_path))]) == 0
+    lips, any_sound = (set(json.loads(line)) for line in capsys.readouterr().out.splitlines())
+    assert any_sound - lips == {"scene", "places"}
+    inner = {"picture", "bias", "weights", "lips"}
+    assert set(re.findall(r"`(\w+)`", model)) == lips | any_sound | inner
     assert main(["models", "verify", "--json"]) == 0
-    assert set(re.findall(r"`(\w+)`", verified)) == set(json.loads(capsys.readouterr().out))
+    assert set(re.findall(r"`(\w+)`", verified)) == set(json.loads(capsys.readouterr().out.splitlines()[0]))
 
 
 @pytest.mark.parametrize("arguments", [[], ["shw"], ["show"], ["verify", "--nonsense"]])
@@ -148,7 +175,7 @@ def test_a_missing_model_is_one_line(command: list[str], tmp_path: Path, capsys:
     out, err = capsys.readouterr()
     assert out == ""
     assert len(err.splitlines()) == 1
-    assert "no model called nothing; bundled are clapboard-s" in err
+    assert "no model called nothing; bundled are " in err
     assert list(tmp_path.iterdir()) == [film]
 
 

@@ -13,7 +13,10 @@ from clapboard.errors import EXIT_IN_SYNC, EXIT_USAGE
 from clapboard.report.printable import shown
 
 if TYPE_CHECKING:
+    from clapboard.models.any_spec import AnySoundSpec
     from clapboard.models.spec import ModelSpec
+
+    AnySpec = ModelSpec | AnySoundSpec
 
 models_app = typer.Typer(
     name="models",
@@ -47,13 +50,13 @@ def list_(
 
     Exit code: 0 listed, 5 something in a PLACE is no model that can be used; it is told, the others are listed.
     """
-    from clapboard.models.spec import ModelSpec
+    from clapboard.models.library import read_spec
     from clapboard.models.store import locate, names
 
     worst, found = EXIT_IN_SYNC, list[dict[str, Any]]()
     for path in [*(locate(name) for name in names()), *_descriptions(places or [])]:
         try:
-            found.append(_record(path, ModelSpec.read(path)))
+            found.append(_record(path, read_spec(path)))
         except Exception as error:
             code, message = code_of(error, path)
             complain(message)
@@ -77,11 +80,11 @@ def show(
 
     Exit code: 0 shown, 5 no such model, or not one that can be used.
     """
-    from clapboard.models.spec import ModelSpec
+    from clapboard.models.library import read_spec
     from clapboard.models.store import locate
 
     path = locate(name)
-    spec = ModelSpec.read(path)
+    spec = read_spec(path)
     if as_json:
         print(json.dumps(_record(path, spec)))
     else:
@@ -108,14 +111,14 @@ def verify(
     Exit code: 0 all are whole, 5 one is missing or not as it should be.
     """
     from clapboard.models import verify as checks
-    from clapboard.models.session import SyncModel
+    from clapboard.models.library import load
     from clapboard.models.store import names
 
     worst = EXIT_IN_SYNC
     for name in wanted or names():
         code, problem = EXIT_IN_SYNC, ""
         try:
-            model = SyncModel(name, threads=threads)
+            model = load(name, threads=threads)
             checks.verify(model)
         except Exception as error:
             code, problem = code_of(error, Path(name))
@@ -140,16 +143,19 @@ def _descriptions(places: list[Path]) -> Iterator[Path]:
                 yield path
 
 
-def _record(path: Path, spec: "ModelSpec") -> dict[str, Any]:
+def _record(path: Path, spec: "AnySpec") -> dict[str, Any]:
     """Return all that is known of a model, ready for JSON."""
     from dataclasses import asdict
 
+    from clapboard.models.description import ANY_SOUND, LIPS
+    from clapboard.models.spec import ModelSpec
     from clapboard.models.store import BUNDLED, fingerprint
 
     weights = [path.parent / file["name"] for file in spec.files.values()]
     there = all(file.is_file() for file in weights)
     return {
         **asdict(spec),
+        "kind": LIPS if isinstance(spec, ModelSpec) else ANY_SOUND,
         "bundled": path.parent == BUNDLED,
         "path": str(path),
         "size_bytes": sum(file.stat().st_size for file in weights) if there else None,
@@ -169,21 +175,26 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         size = "missing" if one["size_bytes"] is None else f"{one['size_bytes'] / 1e6:.1f} MB"
         calibrated = "yes" if one["calibration"] else "no"
         where = "bundled" if one["bundled"] else one["path"]
-        cells = (one["name"], size, one["view"], one["sound"], one["licence"] or "not stated", calibrated, where)
+        sees = one.get("view") or one["scene"]
+        cells = (one["name"], size, sees, one["sound"], one["licence"] or "not stated", calibrated, where)
         table.add_row(*map(shown, cells))
     output_console().print(table)
 
 
-def _frame_in_words(spec: "ModelSpec") -> str:
+def _frame_in_words(spec: "AnySpec") -> str:
     """Return what the picture network takes: ``mouth-64: 64 x 64 px, gray``."""
+    from clapboard.models.spec import ModelSpec
+    from clapboard.vision.scenes import SCENES
     from clapboard.vision.views import VIEWS
 
-    view = VIEWS[spec.view]
-    return f"{spec.view}: {view.px} x {view.px} px, {'colour' if view.colour else 'gray'}"
+    seen = VIEWS[spec.view] if isinstance(spec, ModelSpec) else SCENES[spec.scene]
+    return f"{seen.name}: {seen.px} x {seen.px} px, {'colour' if seen.colour else 'gray'}"
 
 
-def _in_words(path: Path, spec: "ModelSpec") -> Iterator[str]:
+def _in_words(path: Path, spec: "AnySpec") -> Iterator[str]:
     """Return a model line by line: name, then ``what  value``."""
+    from clapboard.models.any_spec import AnySoundSpec
+    from clapboard.models.description import TAKEN_BY
     from clapboard.sound.kinds import KINDS
     from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, SAMPLE_RATE_HZ
 
@@ -195,7 +206,8 @@ def _in_words(path: Path, spec: "ModelSpec") -> Iterator[str]:
         ("licence", one["licence"] or "not stated"),
         ("sees", f"{_frame_in_words(spec)}; {spec.window_frames} frames, {spec.window_frames / PICTURE_HZ:g} s"),
         ("hears", f"{spec.sound}: {kind.features} numbers every 10 ms; {spec.window_rows} rows, {span_s:.4g} s"),
-        ("gives", f"{spec.embedding} numbers for each"),
+        ("gives", f"{spec.embedding} numbers for each{_places(spec)}"),
+        ("is", TAKEN_BY[one["kind"]]),
         ("zero", f"{spec.zero_ms:+g} ms are added to every offset"),
         ("sha256", f"{one['sha256']} (over those of the networks, as in reports)"),
     ]
@@ -208,6 +220,10 @@ def _in_words(path: Path, spec: "ModelSpec") -> Iterator[str]:
     else:
         terms = ", ".join(f"{weight:+.4g} {term}" for term, weight in spec.calibration.weights.items())
         lines.append(("calibration", f"log odds of being right within 40 ms: {spec.calibration.bias:+.4g}, {terms}"))
+        told = spec.calibration.synchronisable if isinstance(spec, AnySoundSpec) else None
+        if told is not None:
+            terms = ", ".join(f"{weight:+.4g} {term}" for term, weight in told.weights.items())
+            lines.append(("can be told", f"log odds that a file can be told at all: {told.bias:+.4g}, {terms}"))
     yield from (f"  {name:<13}{value}" for name, value in lines)
     for key, value in spec.about.items():
         if isinstance(value, dict):
@@ -218,6 +234,13 @@ def _in_words(path: Path, spec: "ModelSpec") -> Iterator[str]:
             yield from (f"    {line}" for line in value.splitlines() if line.strip())
         elif key != "licence":
             yield f"  {key:<13}{value if isinstance(value, str) else json.dumps(value)}"
+
+
+def _places(spec: "AnySpec") -> str:
+    """Return what else the picture network gives: where it looks."""
+    from clapboard.models.spec import ModelSpec
+
+    return "" if isinstance(spec, ModelSpec) else f"; attention to {spec.places[0]} x {spec.places[1]} places"
 
 
 def _leaves(table: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -2,18 +2,24 @@
 
 ::
 
-    from clapboard.testing.contracts import check_detector
+    from clapboard.models.any_session import load_any_sound
+    from clapboard.testing.contracts import check_any_sound_model, check_detector
 
     def test_my_detector():
         check_detector(MyDetector())
+
+    def test_my_model():
+        check_any_sound_model(load_any_sound("mine.json"))
 """
 
 import numpy as np
 
+from clapboard.models.any_session import AnySoundModel
 from clapboard.testing.articulation import speak
 from clapboard.testing.face import Actor, render, true_landmarks
 from clapboard.testing.speaker import Speaker
-from clapboard.values import Faces
+from clapboard.timebase import FEATURE_HZ, PICTURE_HZ
+from clapboard.values import Crops, Faces
 from clapboard.vision.detect import Detector, overlap
 
 WIDTH_PX, HEIGHT_PX = 480, 270
@@ -86,6 +92,60 @@ def check_detector(detector: Detector, *, face_px: float = 110.0, seed: int = 3)
     _require(len(none) == 0, "refine of no boxes is no faces")
     outside = detector.refine(image, np.array([[-500, -500, -400, -400]], np.float32))
     _require(len(outside) == 1 and bool(outside.scores[0] < 0.5), "refine answers for a box outside the picture")
+
+
+def check_any_sound_model(model: AnySoundModel, *, seed: int = 0) -> None:
+    """Check that a model for any sound does what `clapboard.models.any_spec.AnySoundSpec` promises.
+
+    Parameters
+    ----------
+    model : the one to check
+    seed : of the pictures and rows that it is given
+
+    Raises
+    ------
+    AssertionError : a promise is broken; the message says which
+    """
+    rng, spec = np.random.default_rng(seed), model.spec
+    frames = 90 + spec.window_frames
+    images = rng.integers(0, 256, (frames, *model.frame_shape()), dtype=np.uint8)
+    time_s = 7.0 + np.arange(frames) / PICTURE_HZ
+    seen = model.look(Crops(0, images, time_s))
+    windows = frames - spec.window_frames + 1
+    _require(seen.values.shape == (windows, spec.embedding), f"look gives (T - window_frames + 1, D): {windows}")
+    _require(seen.places.shape == (windows, *spec.places), f"places are (T - window_frames + 1, {spec.places})")
+    _require(bool(np.isfinite(seen.values).all() and np.isfinite(seen.places).all()), "vectors and places are finite")
+    _require(bool((seen.places >= 0).all()), "attention is not negative")
+    unseen = seen.places.sum((1, 2)) == 0
+    _require(bool((seen.values[unseen] == 0).all()), "values are sums weighted by attention: without it they are 0")
+    middle_s = (spec.window_frames - 1) / 2 / PICTURE_HZ
+    _require(bool(np.allclose(seen.time_s, time_s[:windows] + middle_s)), "times are the middles of the windows")
+    part = model.look(Crops(0, images[20:60], time_s[20:60]))
+    inner = slice(20, 20 + len(part.values))
+    for name in ("values", "places"):
+        whole, alone = getattr(seen, name)[inner], getattr(part, name)
+        close = np.allclose(whole, alone, rtol=1e-3, atol=1e-3 * float(np.abs(whole).max()))
+        _require(
+            bool(close), f"a window sees its own frames alone: the same windows of a shorter run have other {name}"
+        )
+    rows = rng.standard_normal((200, model.kind.features)).astype(np.float32)
+    valid = np.ones(len(rows), np.bool_)
+    valid[150] = False
+    heard = model.embed_sound(rows, valid, 7.0)
+    count = len(rows) - spec.window_rows + 1
+    _require(heard.values.shape == (count, spec.embedding), f"embed_sound gives (R - window_rows + 1, D): {count}")
+    _require(
+        bool(np.allclose(heard.time_s, 7.0 + (np.arange(count) + (spec.window_rows - 1) / 2) / FEATURE_HZ)),
+        "there is a vector of sound every 10 ms, at the middle of its window",
+    )
+    without = np.zeros(count, np.bool_)
+    without[max(150 - spec.window_rows + 1, 0) : 151] = True
+    known = np.isfinite(heard.values).all(1)
+    _require(
+        bool((known == ~without).all()), "vectors are not known where a row of theirs has no sound, and only there"
+    )
+    short = model.look(Crops(0, images[: spec.window_frames - 1], time_s[: spec.window_frames - 1]))
+    _require(len(short.values) == 0, "fewer frames than a window give nothing, and no error")
 
 
 def _check_values(faces: Faces) -> None:
