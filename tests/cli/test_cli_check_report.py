@@ -1,18 +1,22 @@
 """``clapboard check --report``: a page a file through the real entry point, never over a video, never half."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from clapboard.cli import main
 from clapboard.errors import MediaError
+from clapboard.report.blocks import BAR_PX
 from clapboard.testing import make_clip
 from clapboard.values import Report
+from tiny_any import write_events, write_tiny_any
 
 Make = Callable[..., Report]
 
@@ -28,7 +32,7 @@ def videos(tmp_path: Path, make_report: Make, monkeypatch: pytest.MonkeyPatch) -
             raise KeyboardInterrupt
         return make_report(str(path), 300.0 if path.stem == "early" else -200.0)
 
-    monkeypatch.setattr("clapboard.pipeline.check", check)
+    monkeypatch.setattr("clapboard.checking.check", check)
 
     def make(*names: str) -> list[str]:
         for name in names:
@@ -52,6 +56,28 @@ def test_a_rendered_clip_from_the_shell(tmp_path: Path) -> None:
     assert "ms early; delay it by" in sentence
     assert sentence in html
     assert {path.name for path in tmp_path.iterdir()} == {"talk.mp4", "out.html"}
+
+
+@pytest.mark.parametrize("offset_ms", [240, -160])
+def test_any_sound_from_the_shell(tmp_path: Path, offset_ms: int) -> None:
+    """The whole way of any sound: squares that change with a click, the side in words, and the corner they are in."""
+    model = write_tiny_any(tmp_path / "model")
+    write_events(tmp_path / "squares.mp4", offset_ms=offset_ms, seconds=10.0, corner=0)
+    call = [sys.executable, "-m", "clapboard", "check", "--any-sound", "--model", str(model), "squares.mp4"]
+    done = subprocess.run(
+        [*call, "--json", "--report", "out.html"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    answer = json.loads(done.stdout)
+    assert answer["offset_ms"] == pytest.approx(offset_ms, abs=20)
+    html = (tmp_path / "out.html").read_text(encoding="utf-8")
+    side = "early; delay it by" if offset_ms > 0 else "late; advance it by"
+    assert f"audio is {abs(round(answer['offset_ms']))} ms {side}" in html
+    assert "most of it in the upper part, on the left" in html
+    (strip,) = re.findall(r"<svg[^>]*><title>Weight of each block.*?</svg>", html)
+    heights = [float(bar.attrib["height"]) for bar in ElementTree.fromstring(strip).findall("rect")]
+    weights = [block["weight"] for block in answer["blocks"]]
+    assert heights == pytest.approx([BAR_PX * weight / max(weights) for weight in weights], abs=0.05)
 
 
 def test_several_files_have_a_page_each(
@@ -154,7 +180,7 @@ def test_an_undecided_file_has_a_page(
     """It is there to see why: reasons and hints are in it, and the exit code stays 3."""
     (file,) = videos("a.mp4")
     report = make_report(file, float("nan"), reasons=("no face was found",), hints=("a face must be in view",), faces=0)
-    monkeypatch.setattr("clapboard.pipeline.check", lambda *_, **__: replace(report))
+    monkeypatch.setattr("clapboard.checking.check", lambda *_, **__: replace(report))
     assert main(["check", file, "--report", str(tmp_path / "out.html")]) == 3
     html = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert "cannot tell: no face was found" in html

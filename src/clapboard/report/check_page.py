@@ -18,7 +18,7 @@ from clapboard.report.svg import Axis, Plot, round_ticks
 from clapboard.report.text import FACE_COLUMNS, face_row, facts
 from clapboard.report.wording import limits_in_words, sentence
 from clapboard.timebase import in_words
-from clapboard.values import Attention, Offset, Report, TrackReport
+from clapboard.values import Offset, Report, TrackReport
 
 MOST_FACES = 60
 """Rows of the table: more faces are not looked at one by one, and the JSON of the same command has all."""
@@ -49,20 +49,14 @@ def page(report: Report, blocks: Blocks | None = None, onsets: Onsets | None = N
     onsets : what is heard, drawn above the blocks; left out where None
     """
     body = [f"<h1>{words(report.file)}</h1>", f'<p class="answer {report.status}">{words(sentence(report))}</p>']
-    pairs = [("measured by", _by(report)), *facts(report, verbose=True)]
-    told = "".join(f"<dt>{words(name)}</dt><dd>{words(value)}</dd>" for name, value in pairs)
-    body += [f"<dl>{told}</dl>", "<h2>What was searched</h2>", _curves(report)]
-    if report.attention is not None:
-        body += ["<h2>What was looked at, and when</h2>", *_attention(report.attention, blocks, onsets)]
+    named = [f"<dt>{words(name)}</dt><dd>{words(value)}</dd>" for name, value in facts(report, verbose=True)]
+    body += [f"<dl>{''.join(named)}</dl>", "<h2>What was searched</h2>", _curves(report)]
+    if blocks is not None and len(blocks.weights):
+        body += ["<h2>What was looked at, and when</h2>", *_attention(blocks, onsets)]
     if report.tracks:
         body += ["<h2>Faces</h2>", *_faces(report)]
     body.append("<p>Offsets are positive where the sound is early. The JSON of the same command has every number.</p>")
     return document(f"{report.file}: {sentence(report)}", body, STYLE + _STYLE)
-
-
-def _by(report: Report) -> str:
-    """What the answer rests on."""
-    return f"{report.by}{f'; {report.why_by}' if report.why_by else ''}"
 
 
 def _curves(report: Report) -> str:
@@ -127,13 +121,8 @@ def _tolerance(report: Report, plot: Plot) -> list[str]:
     return [plot.band([(low, foot), (high, foot)], [(low, top), (high, top)], "series-2")] if high > low else []
 
 
-def _attention(attention: Attention, blocks: Blocks | None, onsets: Onsets | None) -> list[str]:
-    """Whether it could be told, the strip of blocks, and all of them over one picture."""
-    can = "shows" if attention.synchronisable else "does not show"
-    sure = "" if math.isnan(attention.p_synchronisable) else f"; probability {100 * attention.p_synchronisable:.0f} %"
-    body = [f"<p>The picture {can} when the sound happens{sure}.</p>"]
-    if blocks is None or not len(blocks.weights):
-        return body
+def _attention(blocks: Blocks, onsets: Onsets | None) -> list[str]:
+    """The strip of blocks, and all of them over one picture."""
     even = 100 / len(blocks.weights)
     caption = f"Bars: the weight of each block; dashed: the even share, {even:.2g} %. Colours: where in the picture."
     if blocks.joined > 1:
@@ -144,7 +133,7 @@ def _attention(attention: Attention, blocks: Blocks | None, onsets: Onsets | Non
             f"{caption}"
         )
     drawn = strip(blocks, onsets) + scale(full_times(blocks.maps))
-    body.append(f'<div class="strip">{drawn}</div><p>{words(caption)}</p>')
+    body = [f'<div class="strip">{drawn}</div><p>{words(caption)}</p>']
     return [*body, _everywhere(blocks)] if blocks.pictures and blocks.weights.max() > 0 else body
 
 
