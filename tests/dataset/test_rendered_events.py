@@ -37,7 +37,11 @@ def test_rendered_events_are_a_data_set(tmp_path: Path) -> None:
     there = found.stored(found.entries[2])
     np.testing.assert_array_equal(there.images, stored.images)
     np.testing.assert_array_equal(there.samples, stored.samples)
-    assert (there.images.shape, there.samples.shape, there.start_s) == ((75, 64, 64), (48_000,), 0.0)
+    clip = render_events(FIRST_SEED + 2, seconds=3.0, split="sparse")
+    np.testing.assert_array_equal(there.images, clip.images)
+    lead = round(-there.start_s * 16_000)  # sound from around the clip, so that it can be moved without an edge
+    assert (lead, there.samples.shape) == (40_000, (128_000,))
+    np.testing.assert_allclose(there.samples[lead:-lead] / 32767, clip.samples, atol=1e-4)
     assert [said["id"] for said in _truth(out)] == [entry.id for entry in found.entries]
     assert _truth(out)[2] == json.loads(row)
 
