@@ -182,7 +182,7 @@ def difference_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "| shifts | first | second | first - second, points | standard error | clips | runs |"
     yield "|---|---|---|---|---|---|---|"
     for name in dict.fromkeys(row["range"] for row in rows):
-        won = {row["scorer"]: row["won_by_clip"] for row in rows if row["range"] == name}
+        won = {row["scorer"]: row["won_by_clip"] for row in rows if row["range"] == name and row["scorer"] in names}
         for a, b in together:
             one, other = (np.array([list(won[run].values()) for run in kinds[kind]]) for kind in (a, b))
             found = metric.difference(one, other)

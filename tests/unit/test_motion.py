@@ -84,6 +84,19 @@ def test_cells_are_means_of_their_pixels() -> None:
     np.testing.assert_allclose(motion.motion_energy(long, 4), by_hand.reshape(len(by_hand), -1))
 
 
+def test_correlations_are_those_of_numpy() -> None:
+    """Protects the formula: the same as `numpy.corrcoef` of what is there, also far from zero; 0 of what is flat."""
+    rng = np.random.default_rng(2)
+    seen, heard, there = rng.normal(50, 3, (30, 2)), rng.normal(-20, 1, (4, 30)), rng.random((4, 30)) < 0.7
+    found = motion.correlations(seen, heard, there)
+    for lag in range(4):
+        for cell in range(2):
+            expected = np.corrcoef(seen[there[lag], cell], heard[lag, there[lag]])[0, 1]
+            assert found[lag, cell] == pytest.approx(expected)
+    np.testing.assert_array_equal(motion.correlations(np.full((30, 2), 7.3), heard), np.zeros((4, 2)))
+    np.testing.assert_array_equal(motion.correlations(seen, np.full((4, 30), 0.1)), np.zeros((4, 2)))
+
+
 def test_repeated_frames_are_no_standstill() -> None:
     """Protects slow files: a single repeated frame takes the motion between its neighbours; a real standstill stays."""
     steps = np.cumsum([0, 10, 0, 20, 0, 0, 50]).astype(np.uint8)

@@ -30,8 +30,10 @@ LEAST_GAPS = 25
 """Over fewer gaps between frames, 1 s, correlations of anything are high by chance."""
 PIECE = 256
 """Gaps of which the motion is computed at once."""
+LAGS_AT_ONCE = 64
+"""Lags that are compared at once."""
 FLAT = 1e-9
-"""A curve whose standard deviation is below this does not move, and correlates with nothing."""
+"""Two curves whose standard deviations have a product below this do not move, and correlate with nothing."""
 
 
 def motion_energy(images: NDArray[np.uint8], cells: int = 1) -> F64:
@@ -81,17 +83,23 @@ def level(rows: NDArray[np.floating]) -> F64:
     return np.asarray((loud[1:] + loud[:-1]) / 2)
 
 
-def correlations(motion: F64, sound: F64) -> F64:
-    """Pearson's coefficient of every cell with the sound, (C,); 0 where either does not change.
+def correlations(motion: F64, sound: F64, there: NDArray[np.bool_] | None = None) -> F64:
+    """Pearson's coefficient of every cell with each of L sounds, (L, C); 0 where either does not change.
 
     Parameters
     ----------
-    motion : (T - 1, C)
-    sound : (T - 1,)
+    motion : (N, C)
+    sound : (L, N)
+    there : (L, N) bool, what of each sound is there, and is to be compared with what is seen then; all where None
     """
-    m, s = motion - motion.mean(axis=0), sound - sound.mean()
-    size = np.sqrt((m**2).mean(axis=0) * (s**2).mean())
-    return np.asarray(np.divide((m * s[:, None]).mean(axis=0), size, out=np.zeros(m.shape[1]), where=size > FLAT))
+    real = np.ones(sound.shape) if there is None else np.asarray(there, np.float64)
+    count = np.maximum(real.sum(axis=1, keepdims=True), 1)
+    # Taking the common means out first keeps the differences below from losing digits.
+    m, s = motion - motion.mean(axis=0), (sound - sound.mean()) * real
+    seen, heard = real @ m / count, s.sum(axis=1, keepdims=True) / count
+    both = s @ m / count - seen * heard
+    size2 = (real @ m**2 / count - seen**2) * ((s**2).sum(axis=1, keepdims=True) / count - heard**2)
+    return np.asarray(np.divide(both, np.sqrt(np.maximum(size2, 0)), out=np.zeros_like(both), where=size2 > FLAT**2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +141,8 @@ class MotionScorer:
         heard = self._heard(rows)[GAP_ROW::ROWS_PER_FRAME]
         # Every shift is judged by the same pictures, those that have sound at all of them.
         motion = motion_energy(images, self.cells)[-first : gaps - last]
-        shifts = range(self.slack_frames[0], self.slack_frames[1] + 1)
-        return max(self._agree(motion, heard[shift - first : shift - first + len(motion)]) for shift in shifts)
+        begins = np.arange(self.slack_frames[0], self.slack_frames[1] + 1) - first
+        return float(self._agree(correlations(motion, heard[begins[:, None] + np.arange(len(motion))])).max())
 
     def offset(
         self, images: NDArray[np.uint8], rows: NDArray[np.floating], start_row: int, max_offset_ms: float = 2000.0
@@ -152,10 +160,12 @@ class MotionScorer:
         motion, heard = motion_energy(images, self.cells), self._heard(rows)
         at = start_row + GAP_ROW + ROWS_PER_FRAME * np.arange(len(motion))
         curve = np.full(len(lags), np.nan, np.float32)
-        for place, lag in enumerate(lags):
-            there = (at + lag >= 0) & (at + lag < len(heard))
-            if there.sum() >= max(LEAST_GAPS, MIN_COVERAGE * len(at)):
-                curve[place] = -self._agree(motion[there], heard[at[there] + lag])
+        for start in range(0, len(lags) if len(heard) else 0, LAGS_AT_ONCE):
+            where = at + lags[start : start + LAGS_AT_ONCE, None]
+            there = (where >= 0) & (where < len(heard))
+            found = -self._agree(correlations(motion, heard[np.clip(where, 0, len(heard) - 1)], there))
+            enough = there.sum(axis=1) >= max(LEAST_GAPS, MIN_COVERAGE * len(at))
+            curve[start : start + LAGS_AT_ONCE] = np.where(enough, found, np.nan)
         lowest = minimum(curve, lags / FEATURE_HZ)
         return Offset(
             offset_ms=offset_ms_of_lag(lowest.lag_s),
@@ -171,10 +181,9 @@ class MotionScorer:
         steps = onset_strength(rows) if self.sound == "onset" else level(rows)
         return np.convolve(steps, GAP_WEIGHTS, "valid") if len(steps) >= len(GAP_WEIGHTS) else steps[:0]
 
-    def _agree(self, motion: F64, sound: F64) -> float:
-        """Mean correlation of the best cells."""
-        found = correlations(motion, sound)
-        return float(np.sort(found)[-self.best :].mean())
+    def _agree(self, found: F64) -> F64:
+        """Mean of the best cells of correlations (L, C), (L,)."""
+        return np.asarray(np.sort(found, axis=1)[:, -self.best :].mean(axis=1))
 
 
 BASELINES = {
