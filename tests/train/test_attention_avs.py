@@ -208,12 +208,17 @@ def test_two_sounds_for_one_picture(kind: str) -> None:
 
 
 def test_batch_statistics_do_not_tell_the_true_sound() -> None:
-    """Protects against a short cut: while training, true and moved sounds are normalised as one batch."""
+    """Protects against a short cut: while training, true and moved sounds are normalised as one batch.
+
+    So the answer to one sound depends on the other, and not on which of them comes first.
+    """
     net = whole("spatio-temporal")
     images, a, b = clips()
     with torch.no_grad():
         there, back = net.score_pair(images, a, b)[0], net.score_pair(images, b, a)[0]
+        louder = net.score_pair(images, a, 3 * b)[0]
     torch.testing.assert_close(there, back.flip(1))
+    assert float((louder - there)[:, 0].abs().min()) > 1e-3
 
 
 def test_a_pair_is_learned() -> None:

@@ -239,6 +239,25 @@ def test_the_picture_is_seen_once_for_several_sounds(config: MultisensoryConfig)
         torch.testing.assert_close(net.join(seen, second), net(images, second))
 
 
+def test_the_joint() -> None:
+    """Protects the layout: the companded sound at every place, and a short cut of the first and the last channels."""
+    net, given = network(TINY_WAVE).eval(), {}
+    for name in ("sound", "merge1", "merge_norm"):
+        getattr(net, name).register_forward_pre_hook(lambda _, inputs, name=name: given.update({name: inputs[0]}))
+    sound = sounds(TINY_WAVE)
+    with torch.no_grad():
+        seen = net.see(pictures(TINY_WAVE))
+        net.join(seen, sound)
+        both, heard = given["merge1"], net.hear(sound, seen.shape[2])
+        torch.testing.assert_close(given["sound"], compand(sound).transpose(1, 2))
+        torch.testing.assert_close(both[:, :2], seen)
+        assert both.shape[1] == 6
+        for row, column in ((0, 0), (1, 3)):
+            torch.testing.assert_close(both[:, 2:, :, row, column], heard)
+        short = both[:, [0, 1, 4, 5]]
+        torch.testing.assert_close(given["merge_norm"], net.merge2(net.merge1(both)) + short)
+
+
 def test_levels_and_motion() -> None:
     """Protects what goes in: levels as -1 to 1, floats and bytes alike, and the step from the frame before."""
     given = []
