@@ -14,7 +14,7 @@ from PIL import Image
 
 from clapboard.errors import MediaError, UsageError
 from clapboard.footage import look, write_page
-from clapboard.footage.looking import nearest
+from clapboard.footage.looking import moments
 from clapboard.media.encode import write_clip
 from clapboard.media.probe import probe
 from clapboard.values import Attention, Frame, Report
@@ -72,16 +72,35 @@ def test_events_are_heard_at_their_times(stairs: Path, make_report: Make) -> Non
     assert found[1].events_s == pytest.approx(BLOWS_S, abs=0.03)
 
 
-def test_blocks_beyond_the_last_picture_have_the_last_one() -> None:
-    """A block whose middle lies behind the end, and several between two frames: each has the nearest, in order."""
+def frames_of(levels: np.ndarray, corner: np.ndarray, step_s: float = 1.0) -> Iterator[Frame]:
+    """Frames of one gray each, whose upper left quarter is brighter by ``corner``."""
+    for index, (level_, more) in enumerate(zip(levels.tolist(), corner.tolist(), strict=True)):
+        gray = np.full((8, 8), level_, np.uint8)
+        gray[:4, :4] += np.uint8(more)
+        colour = np.repeat(gray[..., None], 3, axis=2)
+        yield Frame(index * step_s, gray, colour, colour)
 
-    def frames() -> Iterator[Frame]:
-        for index in range(4):
-            gray = np.full((2, 2), index, np.uint8)
-            yield Frame(float(index), gray, np.zeros((2, 2, 3), np.uint8), np.repeat(gray[..., None], 3, axis=2))
 
-    times_s = np.array([-5.0, 0.4, 0.6, 0.7, 2.2, 9.0, 9.5])
-    assert [int(colour[0, 0, 0]) for colour in nearest(frames(), times_s)] == [0, 0, 1, 1, 2, 3, 3]
+def test_every_block_has_a_picture() -> None:
+    """Blocks before, between and after all frames: the nearest to the middle, else the one before, in their order."""
+    spans_s = np.array([[0.0, 3.0], [3.2, 3.8], [4.0, 6.5], [20.0, 21.0], [22.0, 23.0]])
+    still = frames_of(10 * np.arange(8), np.zeros(8, np.int64))
+    shown = [int(colour[0, 0, 0]) for colour in moments(still, spans_s, np.ones((5, 2, 2)))]
+    assert shown == [10, 30, 50, 70, 70]
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_a_block_is_shown_where_something_happens_in_its_place(place: int) -> None:
+    """What changes where the weight lies is shown; a cut, or change elsewhere, is not: there the middle is."""
+    levels, corner = np.full(50, 60), np.zeros(50, np.int64)
+    levels[10:] = 120  # a cut, in the first block
+    corner[18], corner[30] = 80, 90  # what happens
+    maps = np.zeros((2, 2, 2))
+    maps[:, place // 2, place % 2] = 0.5
+    spans_s = np.array([[0.0, 1.0], [1.0, 2.0]])
+    shown = list(moments(frames_of(levels, corner, 0.04), spans_s, maps))
+    expected = (80, 90) if place == 0 else (0, 0)
+    assert [int(image[0, 0, 0]) - 120 for image in shown] == list(expected)
 
 
 def test_the_page_holds_the_pictures_and_no_more(stairs: Path, make_report: Make, tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_attention_is_drawn_under_its_blocks(make_report: Make) -> None:
     assert "any sound, no face was found" in reader.words
     assert "yes, probability 93 %" in reader.words
     assert "with 2 clear events" in reader.words
-    assert "at 1.5 s: most of it in the lower part, on the left" in reader.words
+    assert "1.0 to 2.0 s: most of it in the lower part, on the left" in reader.words
     (shown,) = [one for one in drawings(html) if one.findtext("title", "").startswith("Weight of each block")]
     heights = [float(bar.attrib["height"]) for bar in shown.findall("rect")]
     assert heights == pytest.approx([max(heights) / 7, max(heights), max(heights) * 2 / 7], abs=0.02)

@@ -98,15 +98,16 @@ def test_blocks_that_do_not_fit_are_refused() -> None:
 def test_neighbours_are_joined_without_loss(weights: list[float], most: int) -> None:
     """However many are joined: all weight is there, by time and by place; each picture is of the heaviest."""
     whole = blocks_of(weights)
-    found, times_s = grouped(whole.blocks_s, whole.weights, whole.maps, most)
+    found, heaviest = grouped(whole.blocks_s, whole.weights, whole.maps, most)
     assert len(found.weights) <= most
     assert math.isclose(found.weights.sum(), sum(weights), abs_tol=1e-9)
     assert found.maps.sum(0) == pytest.approx(whole.maps.sum(0))
     assert found.maps.sum((1, 2)) == pytest.approx(found.weights)
     assert (found.blocks_s[0, 0], found.blocks_s[-1, 1]) == (10.0, 10.0 + len(weights))
-    for (start_s, end_s), at_s in zip(found.blocks_s.tolist(), times_s.tolist(), strict=True):
-        inside = weights[round(start_s - 10) : round(end_s - 10)]
-        assert weights[int(at_s - 10)] == max(inside)
+    for (start_s, end_s), index in zip(found.blocks_s.tolist(), heaviest.tolist(), strict=True):
+        first, end = round(start_s - 10), round(end_s - 10)
+        assert first <= index < end
+        assert weights[index] == max(weights[first:end])
 
 
 def test_the_scale_says_what_its_last_colour_is() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from clapboard.footage.source import named
 from clapboard.media.read import read
 from clapboard.report.blocks import SHARP, SIDE_PX, Blocks, Onsets, grouped
 from clapboard.report.check_page import LARGE_PX, page
+from clapboard.report.heat import enlarged
 from clapboard.report.pictures import fitted
 from clapboard.sound.kinds import KINDS
 from clapboard.sound.onsets import events_s, row_times_s, strength
@@ -21,13 +23,15 @@ from clapboard.values import Frame, Hook, Report
 PAGE_ENDINGS = (".html", ".htm")
 ONSET_KIND = "log-mel-40"
 
-U8 = NDArray[np.uint8]
+LEAST_LEVELS = 2.0
+"""Less change than this above that of the whole picture is noise of the codec (of 255)."""
 
 
 def look(report: Report, *, hook: Hook | None = None, threads: int = 1) -> tuple[Blocks, Onsets | None] | None:
     """Read the file of a report once more: a small picture of each block, and what begins to sound.
 
-    No more than a picture a block is kept, and of long films one for several blocks; see `clapboard.report.blocks`.
+    No more than a picture a block is kept, and of long films one for several blocks; see `clapboard.report.blocks`. It
+    is chosen by `moments`.
 
     Parameters
     ----------
@@ -46,7 +50,7 @@ def look(report: Report, *, hook: Hook | None = None, threads: int = 1) -> tuple
     attention, clip = report.attention, report.clip
     if attention is None or clip is None or not len(attention.weights):
         return None
-    blocks, times_s = grouped(attention.blocks_s, attention.weights, attention.maps)
+    blocks, shown = grouped(attention.blocks_s, attention.weights, attention.maps)
     heaviest = int(np.argmax(blocks.weights))
     rows = Rows(KINDS[ONSET_KIND])
 
@@ -60,7 +64,7 @@ def look(report: Report, *, hook: Hook | None = None, threads: int = 1) -> tuple
 
     pictures = [
         fitted(colour, LARGE_PX if index == heaviest else SHARP * SIDE_PX)
-        for index, colour in enumerate(nearest(frames(), times_s))
+        for index, colour in enumerate(moments(frames(), attention.blocks_s[shown], attention.maps[shown]))
     ]
     seen = Blocks(blocks.blocks_s, blocks.weights, blocks.maps, tuple(pictures), blocks.joined)
     features = rows.features()
@@ -70,27 +74,64 @@ def look(report: Report, *, hook: Hook | None = None, threads: int = 1) -> tuple
     return seen, Onsets(row_times_s(features), curve, events_s(features, curve))
 
 
-def nearest(frames: Iterator[Frame], times_s: NDArray[np.float64]) -> Iterator[U8]:
-    """Yield for each time the colours (H, W, 3) of the frame nearest to it; all frames are read.
+def moments(
+    frames: Iterator[Frame], spans_s: NDArray[np.float64], maps: NDArray[np.floating[Any]]
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield for each block the picture in which most changes where its weight lies; all frames are read.
+
+    What changes there counts by how much it is above the change of the whole picture, so that cuts and moving cameras
+    are no moments. Where nothing stands out it is the picture nearest to the middle, and where a block has none, the
+    one before it.
 
     Parameters
     ----------
     frames : with colours, at least one, in the order of their time
-    times_s : ascending
+    spans_s : (B, 2) begin and end of the blocks, ascending
+    maps : (B, h, w)
+
+    Yields
+    ------
+    (H, W, 3) uint8
     """
-    waiting, before = list(reversed(times_s.tolist())), None
+    waiting = list(zip(spans_s.tolist(), maps, strict=True))[::-1]
+    before: Frame | None = None
+    best: Frame | None = None
+    most = 0.0
     for frame in frames:
-        while waiting and before is not None and waiting[-1] - before.time_s < frame.time_s - waiting[-1]:
+        while waiting and before is not None and frame.time_s >= waiting[-1][0][1]:
             waiting.pop()
-            yield _colours(before)
+            yield _colours(best or before)
+            best, most = None, 0.0
+        if waiting and frame.time_s >= waiting[-1][0][0]:
+            span_s, weights = waiting[-1]
+            # what stands out counts in levels, nearness to the middle in parts of one
+            value = max(_stands_out(before, frame, weights) - LEAST_LEVELS, 0.0) or _middle(frame.time_s, span_s)
+            if best is None or value > most:
+                best, most = frame, value
         before = frame
-    for _ in waiting if before is not None else []:
-        yield _colours(before)
+    if before is not None:
+        for _ in waiting:
+            yield _colours(best or before)
+            best = None
 
 
-def _colours(frame: Frame | None) -> U8:
+def _stands_out(before: Frame | None, frame: Frame, weights: NDArray[np.floating[Any]]) -> float:
+    """By how many levels more a picture changes where the weight lies than elsewhere."""
+    if before is None or before.thumbnail.shape != frame.thumbnail.shape or weights.sum() <= 0:
+        return 0.0
+    change = np.abs(frame.thumbnail[..., 0].astype(np.float64) - before.thumbnail[..., 0])
+    share = enlarged(weights, change.shape[0], change.shape[1])
+    return float((share * change).sum() / share.sum() - change.mean())
+
+
+def _middle(time_s: float, span_s: list[float]) -> float:
+    """How near a time is to the middle of a block, from 0 at its ends to 0.001, below one level of any change."""
+    half_s = max((span_s[1] - span_s[0]) / 2, 1e-9)
+    return 1e-3 * (1 - abs(time_s - (span_s[0] + span_s[1]) / 2) / half_s)
+
+
+def _colours(frame: Frame) -> NDArray[np.uint8]:
     """The colours of a frame that was read with them."""
-    assert frame is not None
     assert frame.colour is not None
     return frame.colour
 

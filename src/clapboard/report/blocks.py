@@ -66,19 +66,19 @@ class Blocks:
 
 def grouped(
     blocks_s: NDArray[np.floating], weights: NDArray[np.floating], maps: NDArray[np.floating], most: int = MOST_BLOCKS
-) -> tuple[Blocks, F64]:
+) -> tuple[Blocks, NDArray[np.int64]]:
     """At most so many blocks, neighbours joined: their weights and maps are added.
 
     Returns
     -------
-    Blocks without pictures; times_s (B',) where the picture of each is to be taken: the middle of its heaviest block
+    Blocks without pictures; heaviest (B',) int64, for each the index of its heaviest block, which is to be shown
     """
     spans = np.asarray(blocks_s, np.float64).reshape(-1, 2)
     shares, places = np.asarray(weights, np.float64), np.asarray(maps, np.float64)
     joined = max(1, -(-len(shares) // most))
     firsts = np.arange(0, len(shares), joined)
     if not len(firsts):
-        return Blocks(spans, shares, places), np.zeros(0)
+        return Blocks(spans, shares, places), np.zeros(0, np.int64)
     lasts = np.minimum(firsts + joined, len(shares)) - 1
     heaviest = [first + int(np.argmax(shares[first : first + joined])) for first in firsts.tolist()]
     together = Blocks(
@@ -87,7 +87,7 @@ def grouped(
         np.add.reduceat(places, firsts, axis=0),
         joined=joined,
     )
-    return together, np.asarray(spans[heaviest].mean(axis=1))
+    return together, np.array(heaviest, np.int64)
 
 
 def strip(blocks: Blocks, onsets: Onsets | None = None, *, heat: bool = True) -> str:

@@ -125,6 +125,7 @@ def _attention(blocks: Blocks, onsets: Onsets | None) -> list[str]:
     """The strip of blocks, and all of them over one picture."""
     even = 100 / len(blocks.weights)
     caption = f"Bars: the weight of each block; dashed: the even share, {even:.2g} %. Colours: where in the picture."
+    caption += " Of each block the moment is shown in which most changes there, or its middle."
     if blocks.joined > 1:
         caption += f" Up to {blocks.joined} blocks are drawn as one, with the picture of the heaviest."
     if onsets is not None:
@@ -142,10 +143,10 @@ def _everywhere(blocks: Blocks) -> str:
     heaviest = int(np.argmax(blocks.weights))
     together = blocks.maps.sum(0)
     picture = over(fitted(blocks.pictures[heaviest], LARGE_PX), together, full_weight(together[None]))
-    middle_s = float(blocks.blocks_s[heaviest].mean())
+    start_s, end_s = blocks.blocks_s[heaviest].tolist()
     where = f"most of it {_place(together)}"
     alt = words(f"Where the weight of all blocks lies: {where}")
-    caption = f"All blocks together, over the picture of the heaviest, at {middle_s:.1f} s: {where}."
+    caption = f"All blocks together, over the picture of the heaviest, {start_s:.1f} to {end_s:.1f} s: {where}."
     image = f'<img width="{picture.shape[1]}" height="{picture.shape[0]}" alt="{alt}" src="{data_uri(picture)}">'
     return figure(image + scale(full_times(together[None])), caption)
 
