@@ -25,8 +25,8 @@ LEVELS = 4.0
 ZERO_MS = 6.0
 """What a frame shows first lies half a frame after the middle of its window, and a rise begins before its click."""
 WEIGHTS = {"deviation": 1.5, "agreement": 4.0}
-SURE_OF_CLEAR = AnySoundCalibration(-11.0, WEIGHTS, Weighing(-11.0, WEIGHTS))
-"""A calibration that believes a match five standard deviations above the rest that both halves bear out."""
+SURE_OF_CLEAR = AnySoundCalibration(-15.0, WEIGHTS, Weighing(-15.0, WEIGHTS))
+"""A calibration that believes a match eight standard deviations above the rest, which both halves bear out."""
 
 
 def picture_graph(path: Path, places: str = "places") -> dict[str, str]:
@@ -124,7 +124,7 @@ def clicks(times_s: np.ndarray, seconds: float, *, seed: int = 0, rate_hz: int =
     return np.clip(samples, -1, 1).astype(np.float32)
 
 
-def write_events(
+def write_clicks(
     path: Path,
     *,
     offset_ms: float = 0.0,

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clapboard import pipeline
+from clapboard import checking
+from clapboard.checking import AnyModel
 from clapboard.errors import MediaError, UndecidedError, UsageError
 from clapboard.files import candidate_beside, put_in_place, require_writable
-from clapboard.models import DEFAULT_MODEL
-from clapboard.models.session import SyncModel
 from clapboard.timebase import FRAME_MS, in_words
 from clapboard.values import Hook, Report
 from clapboard.verdict import DEFAULT_PROFILE, Profile
@@ -75,8 +74,9 @@ def fix(
     bake: bool = False,
     profile: str | Profile = DEFAULT_PROFILE,
     audio_track: int | None = None,
-    max_offset_ms: float = 1000.0,
-    model: str | Path | SyncModel = DEFAULT_MODEL,
+    max_offset_ms: float | None = None,
+    model: AnyModel | None = None,
+    any_sound: bool = False,
     threads: int = 1,
     overwrite: bool = False,
     hook: Hook | None = None,
@@ -95,8 +95,9 @@ def fix(
     profile : tolerance for the verdicts in the reports; it does not change what is written
     audio_track : which audio track is measured and shifted, counted from 0; None measures the file's own choice and
         shifts all
-    max_offset_ms : how far to search, both ways
-    model : bundled name, path of a model's JSON, or a loaded model
+    max_offset_ms : how far to search, both ways; where None, 1000 for lips and 2000 for any sound
+    model : bundled name, path of a model's JSON, or a loaded model; the bundled one where None
+    any_sound : measure by any sound whose cause is seen, not by lips
     threads : threads for the networks
     overwrite : whether ``out`` may exist already
     hook : called as ``hook(step, done, total)``
@@ -115,15 +116,16 @@ def fix(
     source = Path(path)
     target = _target(source, out, overwrite)
     _require_usable(offset_ms)
-    loaded = pipeline.opened(model, threads)
+    loaded = checking.opened(model, any_sound=any_sound, threads=threads)
 
     def measure(file: Path) -> Report:
-        return pipeline.check(
+        return checking.check(
             file,
             profile=profile,
             max_offset_ms=max_offset_ms,
             audio_track=audio_track,
             model=loaded,
+            any_sound=any_sound,
             threads=threads,
             hook=hook,
         )

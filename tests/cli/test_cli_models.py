@@ -109,7 +109,7 @@ def test_models_for_any_sound_are_listed_shown_and_verified(tmp_path: Path, caps
         "scene-64: 64 x 64 px, gray; 2 frames, 0.08 s",
         "attention to 4 x 4 places",
         "a model for any sound, not for lips; clapboard check --any-sound takes it",
-        "log odds that a file can be told at all: -11, +1.5 deviation",
+        "log odds that a file can be told at all: -15, +1.5 deviation",
     ):
         assert part in out
     assert main(["models", "verify", str(path)]) == 0

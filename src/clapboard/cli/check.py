@@ -9,7 +9,10 @@ import typer
 from clapboard import __version__
 from clapboard.cli.check_report import OverwriteOption, Pages, ReportOption
 from clapboard.cli.common import (
+    AnySoundOption,
     AudioTrackOption,
+    MaxOffsetByOption,
+    ModelByOption,
     ProfileOption,
     QuietOption,
     ThreadsOption,
@@ -20,35 +23,12 @@ from clapboard.cli.common import (
 )
 from clapboard.cli.progress import Hook, of_files
 from clapboard.errors import EXIT_IN_SYNC, EXIT_OUT_OF_SYNC, EXIT_UNDECIDED, UsageError
-from clapboard.models import DEFAULT_ANY_SOUND, DEFAULT_MODEL
 from clapboard.report.printable import shown
 from clapboard.verdict import DEFAULT_PROFILE, Profile, parse_profile
 
 if TYPE_CHECKING:
     from clapboard.values import Report, Status
 
-AnySoundOption = Annotated[
-    bool, typer.Option("--any-sound", help="Measure by anything that is seen when it is heard, not by lips.")
-]
-MaxOffsetByOption = Annotated[
-    float | None,
-    typer.Option(
-        "--max-offset-ms",
-        metavar="MS",
-        min=400,
-        max=10_000,
-        help="How far to search, both ways; 400 to 10000. By default 1000 for lips, 2000 for any sound.",
-    ),
-]
-ModelByOption = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        metavar="NAME|PATH",
-        help="A bundled model's name, or the path of a model's .json; see models list. "
-        f"By default {DEFAULT_MODEL}, with --any-sound {DEFAULT_ANY_SOUND}.",
-    ),
-]
 _CODES: "dict[Status, int]" = {"in_sync": EXIT_IN_SYNC, "out_of_sync": EXIT_OUT_OF_SYNC, "undecided": EXIT_UNDECIDED}
 
 

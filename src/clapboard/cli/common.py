@@ -14,6 +14,7 @@ import typer
 from clapboard.cli.process import Stopped
 from clapboard.cli.progress import Hook, Progress
 from clapboard.errors import EXIT_MEDIA, ClapboardError
+from clapboard.models import DEFAULT_ANY_SOUND, DEFAULT_MODEL
 from clapboard.report.printable import shown
 from clapboard.verdict import PROFILES
 
@@ -46,6 +47,28 @@ ModelOption = Annotated[
     str,
     typer.Option(
         "--model", metavar="NAME|PATH", help="A bundled model's name, or the path of a model's .json; see models list."
+    ),
+]
+AnySoundOption = Annotated[
+    bool, typer.Option("--any-sound", help="Measure by anything that is seen when it is heard, not by lips.")
+]
+MaxOffsetByOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-offset-ms",
+        metavar="MS",
+        min=400,
+        max=10_000,
+        help="How far to search, both ways; 400 to 10000. By default 1000 for lips, 2000 for any sound.",
+    ),
+]
+ModelByOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|PATH",
+        help="A bundled model's name, or the path of a model's .json; see models list. "
+        f"By default {DEFAULT_MODEL}, with --any-sound {DEFAULT_ANY_SOUND}.",
     ),
 ]
 AudioTrackOption = Annotated[

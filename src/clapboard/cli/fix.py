@@ -7,9 +7,10 @@ import typer
 
 from clapboard.cli.check import status_code
 from clapboard.cli.common import (
+    AnySoundOption,
     AudioTrackOption,
-    MaxOffsetOption,
-    ModelOption,
+    MaxOffsetByOption,
+    ModelByOption,
     ProfileOption,
     QuietOption,
     ThreadsOption,
@@ -19,7 +20,6 @@ from clapboard.cli.common import (
     progress,
 )
 from clapboard.errors import EXIT_IN_SYNC
-from clapboard.models import DEFAULT_MODEL
 from clapboard.report.printable import shown
 from clapboard.verdict import DEFAULT_PROFILE, parse_profile
 
@@ -44,8 +44,9 @@ def fix(
     ] = False,
     profile: ProfileOption = DEFAULT_PROFILE,
     audio_track: AudioTrackOption = None,
-    max_offset_ms: MaxOffsetOption = 1000.0,
-    model: ModelOption = DEFAULT_MODEL,
+    any_sound: AnySoundOption = False,
+    max_offset_ms: MaxOffsetByOption = None,
+    model: ModelByOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT when it exists.")] = False,
     quiet: QuietOption = False,
     threads: ThreadsOption = 1,
@@ -72,6 +73,7 @@ def fix(
                 audio_track=audio_track,
                 max_offset_ms=max_offset_ms,
                 model=model,
+                any_sound=any_sound,
                 threads=threads,
                 overwrite=overwrite,
                 hook=hook,
