@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from clapboard.errors import ClapboardError, UsageError
 from clapboard.metrics import pairs as metric
 from clapboard.timebase import PICTURE_HZ
-from clapboard.training.anysound.clips import BLOCK_FRAMES, Scene, load_scenes, pairs
+from clapboard.training.anysound.clips import BLOCK_FRAMES, Scene, load_scenes, pairs, split_by_group
 from clapboard.training.anysound.shifts import SHIFTS
 from clapboard.values import F32
 from sound_offsets import offset_rows, offset_table_lines
@@ -221,6 +221,9 @@ def main() -> int:
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--manifest", type=Path, help="table of real clips: file, grade")
     parser.add_argument("--without", action="append", default=[], help="leave out files whose names hold this")
+    parser.add_argument(
+        "--held-out", type=float, default=0.0, metavar="SHARE", help="only what runs with this held_out_share leave out"
+    )
     parser.add_argument("--runs", type=Path, nargs="*", default=[], help="folders of finished runs of attention-avs")
     parser.add_argument("--model", nargs="*", default=[], help="models for any sound, by name or .json")
     parser.add_argument("--ranges", nargs="+", default=list(SHIFTS), choices=list(SHIFTS))
@@ -230,7 +233,10 @@ def main() -> int:
     parser.add_argument("-o", "--out", type=Path, help="JSON of all numbers")
     chosen = parser.parse_args()
     try:
-        scenes = [scene for folder in chosen.data for scene in load_scenes(folder, limit=chosen.limit)]
+        sets = [load_scenes(folder, limit=chosen.limit) for folder in chosen.data]
+        if chosen.held_out:
+            sets = [split_by_group(those, chosen.held_out)[1] for those in sets]
+        scenes = [scene for those in sets for scene in those]
         scenes = [scene for scene in scenes if not any(part in scene.file for part in chosen.without)]
         parts = parts_of(scenes, chosen.manifest)
         scorers = unique(

@@ -63,6 +63,16 @@ def test_a_cell_is_found_beside_what_moves_without_sound() -> None:
     assert cell > 0.5 > whole
 
 
+def test_what_changes_everywhere_is_taken_away() -> None:
+    """Protects cells that are steady: changing light drowns every cell, unless it is taken away."""
+    images, rows, start = scene(seed=4)
+    light = np.random.default_rng(1).uniform(-60, 60, (FRAMES, 1, 1))
+    lit = np.clip(images + light, 0, 255).astype(np.uint8)
+    plain = MotionScorer(cells=8, best=4)(lit, beside(rows, start))
+    steady = MotionScorer(cells=8, best=4, steady=True)(lit, beside(rows, start))
+    assert steady > plain + 0.1
+
+
 def test_slack_forgives_what_it_names() -> None:
     """Protects slack: sound 120 ms late scores as if it were not, sound 120 ms early does not."""
     strict, loose = MotionScorer(), MotionScorer(slack_frames=(-1, 4))
