@@ -69,6 +69,21 @@ def choose(said: str, names: Mapping[str, str], *, where: str) -> frozenset[str]
     return frozenset(found)
 
 
+def chosen_mids(said: str, names: Mapping[str, str] | None, *, where: str) -> frozenset[str]:
+    """As `choose`; without names of classes only mids can be given.
+
+    Raises
+    ------
+    UsageError : there is no such class, or it is given by a name that is not known
+    """
+    if names is not None:
+        return choose(said, names, where=where)
+    mids = frozenset(word.strip() for word in said.split(","))
+    if not all(mid.startswith("/") for mid in mids):
+        raise UsageError(f"{said}: names of classes are in a file; give it with --class-names")
+    return mids
+
+
 def _near(word: str, names: Iterable[str]) -> str:
     """In words, what may have been meant."""
     by_small = {name.casefold(): name for name in names}

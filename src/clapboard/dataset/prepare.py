@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clapboard.dataset.classes import choose, read_class_names
+from clapboard.dataset.classes import choose, chosen_mids, read_class_names
 from clapboard.dataset.extract import Rules
 from clapboard.dataset.pool import Died, work
 from clapboard.dataset.scenes import SceneRules
@@ -93,8 +93,8 @@ def prepare(
     _require_sense(labels, part, segments, classes, class_names, of_scenes=of_scenes)
     missing = 0
     if segments is not None:
-        names = read_class_names(class_names) if class_names is not None else {}
-        chosen = _classes(classes, names, class_names)
+        names = read_class_names(class_names) if class_names is not None else None
+        chosen = chosen_mids(classes, names, where=str(class_names)) if classes is not None else None
         found, missing = find_segments(inputs, segments, part=part, corpus=corpus, classes=chosen, names=names)
     else:
         known = Labels.read(labels) if labels is not None else None
@@ -132,18 +132,6 @@ def _require_sense(
         raise UsageError("--classes chooses rows of a list; name it with --segments or --labels")
     if class_names is not None and segments is None:
         raise UsageError("--class-names names the classes of --segments; give both")
-
-
-def _classes(said: str | None, names: dict[str, str], path: str | Path | None) -> frozenset[str] | None:
-    """Mids of the classes that are wanted; all where None."""
-    if said is None:
-        return None
-    if path is not None:
-        return choose(said, names, where=str(path))
-    mids = [word.strip() for word in said.split(",")]
-    if not all(mid.startswith("/") for mid in mids):
-        raise UsageError(f"--classes {said}: names of classes are in a file; give it with --class-names")
-    return frozenset(mids)
 
 
 def cores() -> int:

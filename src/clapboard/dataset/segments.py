@@ -96,7 +96,7 @@ class Recordings:
             for name, *times in (match.groups() for form in _BEGUN if (match := form.fullmatch(stem))):
                 self._by_name.setdefault(name, []).append((place, _begin_s(*times)))
 
-    def __contains__(self, recording: str) -> bool:
+    def __contains__(self, recording: object) -> bool:
         """Whether there may be a file of it."""
         return recording in self._by_name
 
