@@ -64,10 +64,19 @@ def test_what_a_killed_process_leaves_is_mended(tmp_path: Path) -> None:
     out = tmp_path / "set"
     assert main(["-o", str(out), "--clips", "1", *SHORT]) == 0
     whole = (out / "truth.jsonl").read_text()
-    (out / "truth.jsonl").write_text(whole + whole.replace("_100000", "_100001") + whole[:40])
+    (out / "truth.jsonl").write_text(whole + whole.replace("_100000", "_100001") + "{}\n3\n" + whole[:40])
     assert main(["-o", str(out), "--clips", "2", *SHORT]) == 0
     assert [row["seed"] for row in _truth(out)] == [FIRST_SEED, FIRST_SEED + 1]
     assert (out / "truth.jsonl").read_text().startswith(whole)
+
+
+def test_clean_sets_are_sets_of_their_own(tmp_path: Path) -> None:
+    """Protects comparisons of with and without what disturbs: clean clips hold seen events only, and do not mix."""
+    out = tmp_path / "set"
+    assert main(["-o", str(out), "--clips", "1", "--clean", *SHORT]) == 0
+    (row,) = _truth(out)
+    assert {source for _, source, _ in row["events"]} == {0}  # type: ignore[attr-defined]
+    assert main(["-o", str(out), "--clips", "2", *SHORT]) == 2
 
 
 def test_wrong_arguments_and_other_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,7 @@
 """Rendered events as files: what is decoded has the offset that was asked for."""
 
+import runpy
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -78,3 +80,15 @@ def test_colour_and_film_rate(tmp_path: Path) -> None:
     odd = render_events(2, seconds=1.0, px=33)
     with pytest.raises(UsageError, match="even sides, not 33"):
         write_events(odd, tmp_path / "odd.mp4")
+
+
+def test_the_example_writes_one_clip_of_each_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects the first thing that users look at: a clip of every kind that the split has, as long as asked for."""
+    example = Path(__file__).parents[2] / "examples" / "events.py"
+    monkeypatch.setattr(sys, "argv", ["events.py", str(tmp_path), "--seconds", "3", "--px", "32", "--split", "sparse"])
+    runpy.run_path(str(example), run_name="__main__")
+    assert {path.stem for path in tmp_path.iterdir()} == {"bounce", "stick", "clap", "firework"}
+    assert capsys.readouterr().out.count("off screen, sound +0 ms (plus: early), by construction") == 4
+    assert all(len(list(read_frames(probe(path)))) == 75 for path in tmp_path.iterdir())

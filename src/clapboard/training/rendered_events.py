@@ -11,6 +11,7 @@ adds them.
 """
 
 import argparse
+import contextlib
 import json
 import sys
 from dataclasses import dataclass
@@ -162,11 +163,13 @@ def _mend_truth(folder: Path) -> None:
     if not path.exists():
         return
     rows = {}
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        try:
-            rows[json.loads(line)["id"]] = line
-        except ValueError:
-            continue
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{path}: cannot be read ({error}); remove the folder and begin again") from None
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            rows[str(json.loads(line)["id"])] = line
     write_text("".join(rows[name] for name in rows if name in there), path, overwrite=True)
 
 
