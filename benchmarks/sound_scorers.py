@@ -58,7 +58,7 @@ class OfModel:
         """Both streams on one clock, whose 0 is frame 0."""
         time_s = np.arange(len(images)) / PICTURE_HZ
         first_s = -(start_row + (ROWS_PER_FRAME - 1) / 2) / FEATURE_HZ
-        seen = self.model.look(Crops(np.ascontiguousarray(images), time_s))
+        seen = self.model.look(Crops(0, np.ascontiguousarray(images), time_s))
         return seen, self.model.embed_sound(np.ascontiguousarray(rows), np.ones(len(rows), np.bool_), first_s)
 
     def score(self, images: NDArray[np.uint8], rows: F32) -> float:
