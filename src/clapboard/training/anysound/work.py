@@ -1,8 +1,8 @@
 """The work of ``clapboard train`` with a recipe of these trainings: data sets in, a model or finished weights out."""
 
+import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -48,7 +48,7 @@ def train_sounds(
     data : data sets of scenes, made by ``clapboard prepare --kind sounds`` or rendered
     run : folder of the run; a run that was stopped goes on
     changes : values by dotted key that go before those of the file, as TOML writes them
-    begin_from : a finished run whose network an attention-avs run takes over
+    begin_from : a finished run whose network an attention-avs run takes over; for a recipe that is a file
     name : of the model
 
     Returns
@@ -61,9 +61,8 @@ def train_sounds(
     MediaError : data cannot be read
     """
     torch.set_num_threads(threads)
-    chosen = SoundRecipe.read(recipe, changes or {}) if isinstance(recipe, Path) else recipe
-    if begin_from:
-        chosen = replace(chosen, begin_from=begin_from)
+    asked = {**(changes or {}), **({"begin_from": json.dumps(begin_from)} if begin_from else {})}
+    chosen = SoundRecipe.read(recipe, asked) if isinstance(recipe, Path) else recipe
     if chosen.begin_from and chosen.task == "any-sound":
         raise UsageError("recipe: begin_from is for attention-avs; an any-sound run begins anew")
     sets, held = load_sets(data, chosen.batch.sets, chosen.held_out_share, chosen.control)
