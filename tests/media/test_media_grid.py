@@ -1,6 +1,7 @@
 """The picture grid, for any times of frames."""
 
 import math
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,8 @@ from clapboard.values import Frame
 IMAGE = np.zeros((2, 2), np.uint8)
 THUMBNAIL = np.zeros((2, 2, 3), np.uint8)
 
+NTSC = Fraction(30000, 1001)
+
 gaps_ms = st.lists(st.integers(1, 400), min_size=0, max_size=60)
 starts_s = st.floats(-100, 100_000, allow_nan=False)
 
@@ -26,8 +29,8 @@ def times_from(start_s: float, gaps: list[int]) -> list[float]:
     return [start_s, *(start_s + np.cumsum(gaps) / 1000)]
 
 
-@given(starts_s, gaps_ms, st.sampled_from([10, 25, 30, 50]))
-def test_every_point_once_in_order(start_s: float, gaps: list[int], rate_hz: int) -> None:
+@given(starts_s, gaps_ms, st.sampled_from([10, 25, 30, 50, NTSC]))
+def test_every_point_once_in_order(start_s: float, gaps: list[int], rate_hz: Fraction | int) -> None:
     """Consecutive points, none left out, none twice."""
     times = times_from(start_s, gaps)
     points = [g for g, _ in on_grid(frames_at(times), rate_hz)]
@@ -51,6 +54,13 @@ def test_a_25_fps_file_fills_its_points_one_by_one(phase_ms: int, count: int) ->
     """Whatever the start, 25 frames a second are 25 points a second: none doubled, none dropped."""
     frames = frames_at([phase_ms / 1000 + index / 25 for index in range(count)])
     assert [frame for _, frame in on_grid(frames)] == frames
+
+
+@given(st.integers(-1000, 1_000_000), st.integers(0, 33), st.integers(1, 80))
+def test_a_29_97_fps_file_fills_a_grid_of_its_rate(first: int, late_ms: int, count: int) -> None:
+    """Also after hours, where a rate that is rounded would slip a frame: none doubled, none dropped."""
+    frames = frames_at([float(index / NTSC) + late_ms / 1000 for index in range(first, first + count)])
+    assert [frame for _, frame in on_grid(frames, NTSC)] == frames
 
 
 def test_ties_go_to_the_later() -> None:

@@ -6,7 +6,21 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_clips import PROMISE_MS, RATES, beep_after_flash_ms, beep_time_s, contiguous, decode, flash_and_beep
+from media_clips import (
+    BEEP_S,
+    PROMISE_MS,
+    RATES,
+    beep,
+    beep_after_flash_ms,
+    beep_time_s,
+    contiguous,
+    decode,
+    flash_and_beep,
+)
+
+from clapboard.errors import UsageError
+from clapboard.media.read import read
+from clapboard.values import Audio
 
 STARTS_S = (-0.28, 0.0, 0.4)
 
@@ -82,6 +96,32 @@ def test_every_layout_is_heard(tmp_path: Path, channels: int, codec: str) -> Non
     peak = max(float(np.abs(block.samples).max()) for block in sound)
     assert abs(beep_after_flash_ms(path)) < PROMISE_MS
     assert 0.5 / 5 < peak < 0.6
+
+
+@pytest.mark.parametrize(("channels", "ending"), [(1, "mp4"), (2, "mkv"), (6, "mkv")])
+def test_two_channels_at_another_rate(tmp_path: Path, channels: int, ending: str) -> None:
+    """Left and right at 21 kHz, to 1 ms: what lies in one channel is heard on both sides, what is stereo stays so."""
+    path = flash_and_beep(tmp_path / f"clip.{ending}", channels=channels, audio_start_s=0.4)
+    clip, frames, mono = decode(path)
+    sound = [value for value in read(clip, video=False, sound_hz=21_000, channels=2) if isinstance(value, Audio)]
+    assert {(block.rate_hz, block.samples.shape[1]) for block in sound} == {(21_000, 2)}
+    assert contiguous(sound)
+    assert sound[0].start_s == pytest.approx(mono[0].start_s, abs=1e-4)
+    both = np.concatenate([block.samples for block in sound])
+    assert len(both) / 21_000 == pytest.approx(sum(len(block.samples) for block in mono) / 16_000, abs=0.002)
+    flash_s = max(frames, key=lambda frame: float(frame.image.mean())).time_s
+    for side in both.T:
+        pattern = beep(np.arange(int(BEEP_S * 21_000)) / 21_000)
+        place = int(np.argmax(np.correlate(side, pattern, "valid")))
+        assert abs(sound[0].start_s + place / 21_000 - flash_s) < PROMISE_MS / 1000
+    np.testing.assert_allclose(both[:, 0], both[:, 1], atol=0.02)
+
+
+def test_channels_that_nobody_has(tmp_path: Path) -> None:
+    """One line for what cannot be given."""
+    clip, _, _ = decode(flash_and_beep(tmp_path / "clip.mp4"))
+    with pytest.raises(UsageError, match="sound comes in 1 or 2 channels at 1 Hz or more, not 3 at 16000 Hz"):
+        list(read(clip, channels=3))
 
 
 def test_agrees_with_raw_timestamps(tmp_path: Path) -> None:

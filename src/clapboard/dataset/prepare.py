@@ -127,7 +127,7 @@ def _require_sense(
     if segments is not None and labels is not None:
         raise UsageError("--segments and --labels both say which files; give one of them")
     if part is not None and labels is None and segments is None:
-        raise UsageError("--part chooses rows of a label file; name it with --labels")
+        raise UsageError("--part chooses rows of a list; name it with --labels or --segments")
     if classes is not None and labels is None and segments is None:
         raise UsageError("--classes chooses rows of a list; name it with --segments or --labels")
     if class_names is not None and segments is None:
