@@ -20,6 +20,7 @@ from clapboard.values import F32, Crops, Embeddings, Offset, Seen
 Score = Callable[[NDArray[np.uint8], F32], float]
 FindOffset = Callable[[NDArray[np.uint8], F32, int], Offset]
 """Of images (T, 64, 64), rows (R, 40) of sound without gaps, and the first row of frame 0, which may lie outside."""
+SLACK_FRAMES = BASELINES["motion energy, chosen"].slack_frames
 REACH_MS = 2000.0
 """Offsets are searched so far both ways."""
 
@@ -63,18 +64,30 @@ class OfModel:
 
     def score(self, images: NDArray[np.uint8], rows: F32) -> float:
         """The correlation at lag 0."""
-        curve = correlate(*self.streams(images, rows, 0), 1 / PICTURE_HZ).curve()
-        return float(curve[len(curve) // 2])
+        return float(self.near(images, rows, (0, 0)))
+
+    def loose(self, images: NDArray[np.uint8], rows: F32) -> float:
+        """The greatest correlation near lag 0, as far as that of the baseline that was chosen looks."""
+        return float(self.near(images, rows, SLACK_FRAMES))
+
+    def near(self, images: NDArray[np.uint8], rows: F32, frames: tuple[int, int]) -> float:
+        """The greatest correlation at lags of so many frames, positive where the sound is late."""
+        reach = max(1, *map(abs, frames))
+        curve = correlate(*self.streams(images, rows, 0), reach / PICTURE_HZ).curve()
+        there = curve[reach + frames[0] : reach + frames[1] + 1]
+        # A network that looks at nothing, as of a picture that stands still, says nothing: the same of every sound.
+        return float(np.max(there[np.isfinite(there)], initial=-1.0))
 
     def offset(self, images: NDArray[np.uint8], rows: F32, start_row: int) -> Offset:
         """The offset, as in a check, but for calibration and zero."""
         return offset_of(correlate(*self.streams(images, rows, start_row), REACH_MS / 1000))
 
 
-def model_scorer(path: str | Path) -> Scorer:
-    """The scorer of a model, by the name of a bundled one or the path of its ``.json``."""
+def model_scorers(path: str | Path) -> list[Scorer]:
+    """Both scorers of a model, by the name of a bundled one or the path of its ``.json``."""
     found = OfModel(path)
-    return Scorer(found.model.spec.name, found.score, found.offset)
+    name = found.model.spec.name
+    return [Scorer(name, found.score, found.offset), Scorer(f"{name}, slack", found.loose)]
 
 
 def unique(scorers: list[Scorer]) -> Mapping[str, Scorer]:

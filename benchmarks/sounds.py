@@ -4,7 +4,8 @@
 
 DATASET are data sets of scenes: real ones from `clapboard prepare --kind sounds`, rendered ones from
 `python -m clapboard.training.rendered_events`. The baselines without learning are always judged; ``--runs`` adds the
-heads of the paper, ``--model`` models for any sound. Nothing is learned or chosen here.
+heads of the paper, ``--model`` models for any sound, each at lag 0 and at the best of the lags from -40 to +160 ms
+("slack": what is seen of a blow comes before its sound). Nothing is learned or chosen here.
 
 Pairs are cut as `clapboard.training.anysound.clips.pairs` cuts them: whole frames, both sounds from one piece that was
 made ready as a whole, no shift by a whole period. A recording gives as many pairs as any other, the same ones to every
@@ -33,7 +34,7 @@ from clapboard.training.anysound.clips import BLOCK_FRAMES, Scene, load_scenes, 
 from clapboard.training.anysound.shifts import SHIFTS
 from clapboard.values import F32
 from sound_offsets import offset_rows, offset_table_lines
-from sound_scorers import Scorer, baselines, heads, model_scorer, unique
+from sound_scorers import Scorer, baselines, heads, model_scorers, unique
 
 PAIRS = 10
 """Pairs that each recording gives for each range of shifts."""
@@ -239,9 +240,9 @@ def main() -> int:
         scenes = [scene for those in sets for scene in those]
         scenes = [scene for scene in scenes if not any(part in scene.file for part in chosen.without)]
         parts = parts_of(scenes, chosen.manifest)
-        scorers = unique(
-            [*baselines(), *(s for folder in chosen.runs for s in heads(folder)), *map(model_scorer, chosen.model)]
-        )
+        learned = [s for folder in chosen.runs for s in heads(folder)]
+        learned += [s for model in chosen.model for s in model_scorers(model)]
+        scorers = unique([*baselines(), *learned])
     except ClapboardError as error:
         parser.exit(error.exit_code, f"{error}\n")
     found: dict[str, Any] = {}
