@@ -329,10 +329,12 @@ def test_sets_come_from_folders_and_hold_recordings_out(rendered: Path, tmp_path
     sets, held = load_sets([rendered], {}, 0.25)
     assert len(sets.scenes["clean"]) == 6
     assert not {s.group for s in sets.scenes["clean"]} & {s.group for s in held["clean"]}
-    with pytest.raises(UsageError, match=r"batch.sets names drums; the data are clean"):
+    with pytest.raises(UsageError, match="names the data set drums; the data are clean"):
         load_sets([rendered], {"drums": 1.0}, 0)
     with pytest.raises(UsageError, match="two are equal"):
         load_sets([rendered, rendered], {}, 0)
+    with pytest.raises(UsageError, match="no data set is learned from"):
+        load_sets([rendered], {}, 0, only_held_out=["clean"])
     frozen, _ = load_sets([rendered], {}, 0, "frozen-picture")
     assert not np.ptp(frozen.scenes["clean"][0].images, axis=0).any()
 
@@ -373,6 +375,6 @@ def test_calibration_trusts_own_sounds_more(scenes: list[Scene], tmp_path: Path)
     found = measure(model, scenes, foreign=2)
     with pytest.raises(UsageError, match="not calibrated"):
         calibrate(found[:20])
-    fitted = calibrate(found * 3)
+    fitted = calibrate([replace(piece, data=str(n)) for n in range(3) for piece in found])
     assert fitted.synchronisable is not None
     assert fitted.weights

@@ -153,13 +153,13 @@ def describe(calibration: Calibration, answers: Answers) -> str:
     for length in np.unique(answers.seconds):
         mine, others = own & (answers.seconds == length), ~own & (answers.seconds == length)
         lines.append(
-            f"{length:g} s: answered {_share(answered, mine)}, right of these {_share(right, mine & answered)}, "
-            f"right and answered {_share(answered & right, mine)} of {_share(right, mine)}, "
-            f"wrong voice answered {_share(answered, others)}"
+            f"{length:g} s: answered {share(answered, mine)}, right of these {share(right, mine & answered)}, "
+            f"right and answered {share(answered & right, mine)} of {share(right, mine)}, "
+            f"wrong voice answered {share(answered, others)}"
         )
     return "\n".join(lines)
 
 
-def _share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> str:
+def share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> str:
     """Part of some pieces, as text; a dash where there are none."""
     return f"{of[among].mean():.0%}" if among.any() else "-"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clapboard.errors import UsageError
-from clapboard.evaluation.calibrate import logistic, weights
+from clapboard.evaluation.calibrate import logistic, share, weights
 from clapboard.models.any_session import AnySoundModel
 from clapboard.models.any_spec import AnySoundCalibration, Weighing
 from clapboard.sync.any_trust import MIN_PROBABILITY, MIN_SECONDS, TERMS, terms
@@ -36,15 +36,15 @@ LEAST_PIECES = 60
 class Piece:
     """One measurement: what was found, and what is true of it.
 
-    ``offset_ms`` is the true offset, NaN for a foreign sound; ``group`` the recording.
+    ``offset_ms`` is the true offset, NaN for a foreign sound; ``data`` names the data set.
     """
 
     blocks: Blocks
     found: Offset
     offset_ms: float
     seconds: float
-    group: str
     periodic: bool
+    data: str = ""
 
     @property
     def own(self) -> bool:
@@ -84,6 +84,7 @@ def measure(
     lengths_s: Sequence[float] = LENGTHS_S,
     foreign: int = FOREIGN,
     seed: int = 0,
+    data: str = "",
     hook: Hook | None = None,
 ) -> list[Piece]:
     """Pieces of scenes with their own sound, moved by known amounts, and with foreign ones.
@@ -107,7 +108,7 @@ def measure(
             periodic = scene.period_s is not None
             own = correlate(seen, listen(model, scene, first, frames, shift), REACH_S)
             offset_ms = 1000 * shift / PICTURE_HZ
-            found.append(Piece(own, offset_of(own), offset_ms, seconds, scene.group, periodic))
+            found.append(Piece(own, offset_of(own), offset_ms, seconds, periodic, data))
             for _ in range(foreign):
                 other = scenes[int(rng.integers(len(scenes)))]
                 low, high = other.sounding()
@@ -115,7 +116,7 @@ def measure(
                     continue
                 at = low + int(rng.integers(high - low - frames + 1))
                 blocks = correlate(seen, listen(model, other, at, frames, 0), REACH_S)
-                found.append(Piece(blocks, offset_of(blocks), float("nan"), seconds, scene.group, periodic))
+                found.append(Piece(blocks, offset_of(blocks), float("nan"), seconds, periodic, data))
         if hook:
             hook("measuring", number + 1, len(scenes))
     return found
@@ -141,11 +142,16 @@ def calibrate(pieces: Sequence[Piece]) -> AnySoundCalibration:
 
 
 def _fit(pieces: Sequence[Piece], true: NDArray[np.bool_]) -> Weighing:
-    """Logistic regression over the terms; every length weighs the same, a foreign sound for every three own ones."""
+    """Logistic regression over the terms; every data set and length weighs the same, of them a foreign sound for every
+    three own ones.
+    """
     if not true.any() or true.all():
         raise UsageError("a probability cannot be calibrated where all answers are right, or all wrong")
     table = design(pieces)
-    weight = weights(np.array([p.own for p in pieces]), np.array([p.seconds for p in pieces]))
+    _, number = np.unique([p.data for p in pieces], return_inverse=True)
+    # A length of one data set is a length of its own to `weights`, which gives each the same.
+    lengths = np.array([p.seconds for p in pieces]) + 1000.0 * number
+    weight = weights(np.array([p.own for p in pieces]), lengths)
     beta = logistic(np.hstack([table, np.ones((len(table), 1))]), true.astype(np.float64), weight)
     return Weighing(float(beta[-1]), dict(zip(TERMS, map(float, beta[:-1]), strict=True)))
 
@@ -160,15 +166,16 @@ def describe(found: AnySoundCalibration, pieces: Sequence[Piece], say: Callable[
     pieces = [p for p in pieces if np.isfinite(p.found.offset_ms)]
     weight = np.array([found.weights[name] for name in TERMS])
     p = 1 / (1 + np.exp(-np.clip(design(pieces) @ weight + found.bias, -30, 30)))
-    for seconds in sorted({piece.seconds for piece in pieces}):
-        own = np.array([piece.own and piece.seconds == seconds for piece in pieces])
-        other = np.array([not piece.own and piece.seconds == seconds for piece in pieces])
+    for data, seconds in sorted({(piece.data, piece.seconds) for piece in pieces}):
+        here = np.array([(piece.data, piece.seconds) == (data, seconds) for piece in pieces])
+        own = here & np.array([piece.own for piece in pieces])
+        other = here & ~own
         right, sure = np.array([piece.right() for piece in pieces]), p >= MIN_PROBABILITY
         said = {
             "own pieces": f"{own.sum()}",
-            "found within 40 ms": f"{right[own].mean():.0%}",
-            "answered": f"{sure[own].mean():.0%}",
-            "right of these": f"{right[own & sure].mean():.0%}" if (own & sure).any() else "-",
-            "foreign sounds answered": f"{sure[other].mean():.0%}" if other.any() else "-",
+            "found within 40 ms": share(right, own),
+            "answered": share(sure, own),
+            "right of these": share(right, own & sure),
+            "foreign sounds answered": share(sure, other),
         }
-        say(f"{seconds:g} s: " + ", ".join(f"{name} {value}" for name, value in said.items()))
+        say(f"{data}, {seconds:g} s: " + ", ".join(f"{name} {value}" for name, value in said.items()))

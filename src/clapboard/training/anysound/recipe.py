@@ -39,6 +39,8 @@ class SoundRecipe:
     `clapboard.training.anysound.shifts.SHIFTS`, several joined by ``+``). ``head`` is its pooling; ``begin_from`` a run
     whose network is taken over, ``freeze`` keeps that network as it is and learns the head alone. ``control`` makes a
     run that must not learn anything: the picture frozen, the sound another clip's, or the labels shuffled.
+    ``held_out_share`` of the recordings of each data set are not learned from, and of those named in ``calibrate_on``
+    none is: on all of these an offset network is calibrated, every data set weighing the same.
     """
 
     task: Literal["any-sound", "attention-avs"]
@@ -51,6 +53,7 @@ class SoundRecipe:
     control: Literal["", "frozen-picture", "other-sound", "shuffled-labels"] = ""
     shifts: tuple[tuple[float, str], ...] = ((0.3, "far"), (1.0, "far+near"))
     held_out_share: float = 0.0
+    calibrate_on: tuple[str, ...] = ()
     network_options: Mapping[str, Any] = field(default_factory=dict)
     optimiser: Optimiser = field(default_factory=Optimiser)
     batch: Clips = field(default_factory=Clips)

@@ -46,7 +46,11 @@ def joined(batches: Sequence[Batch]) -> Batch:
 
 
 def load_sets(
-    data: Sequence[Path], shares: Mapping[str, float], held_out_share: float, control: Control | Literal[""] = ""
+    data: Sequence[Path],
+    shares: Mapping[str, float],
+    held_out_share: float,
+    control: Control | Literal[""] = "",
+    only_held_out: Sequence[str] = (),
 ) -> tuple[Sets, dict[str, list[Scene]]]:
     """Data sets to learn from, made into a control where one is named, and the recordings that are held out of each.
 
@@ -58,16 +62,22 @@ def load_sets(
     names = [folder.resolve().name for folder in data]
     if len(set(names)) < len(names):
         raise UsageError(f"data sets are told apart by the names of their folders, and two are equal: {names}")
-    unknown = sorted(set(shares) - set(names))
+    unknown = sorted({*shares, *only_held_out} - set(names))
     if unknown:
-        raise UsageError(f"recipe: batch.sets names {', '.join(unknown)}; the data are {', '.join(names)}")
+        raise UsageError(f"the recipe names the data set {', '.join(unknown)}; the data are {', '.join(names)}")
     learn, held = dict[str, list[Scene]](), dict[str, list[Scene]]()
     for name, folder in zip(names, data, strict=True):
-        learn[name], held[name] = split_by_group(load_scenes(folder), held_out_share)
+        scenes = load_scenes(folder)
+        if name in only_held_out:
+            held[name] = scenes
+            continue
+        learn[name], held[name] = split_by_group(scenes, held_out_share)
         if not learn[name]:
             raise UsageError(f"{folder}: holds no scene to learn from; prepare longer clips")
         if control:
             learn[name] = control_scenes(control, learn[name])
-    weights = {name: float(shares.get(name, 0.0 if shares else len(learn[name]))) for name in names}
+    weights = {name: float(shares.get(name, 0.0 if shares else len(learn[name]))) for name in learn}
     total = sum(weights.values())
+    if not total > 0:
+        raise UsageError("no data set is learned from: none has a share in batch.sets, or all only calibrate")
     return Sets(learn, {name: weight / total for name, weight in weights.items()}), held

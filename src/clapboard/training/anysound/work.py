@@ -65,7 +65,7 @@ def train_sounds(
     chosen = SoundRecipe.read(recipe, asked) if isinstance(recipe, Path) else recipe
     if chosen.begin_from and chosen.task == "any-sound":
         raise UsageError("recipe: begin_from is for attention-avs; an any-sound run begins anew")
-    sets, held = load_sets(data, chosen.batch.sets, chosen.held_out_share, chosen.control)
+    sets, held = load_sets(data, chosen.batch.sets, chosen.held_out_share, chosen.control, chosen.calibrate_on)
     learn_min = sum(len(scene.images) for scenes in sets.scenes.values() for scene in scenes) / 25 / 60
     held_count = sum(len(scenes) for scenes in held.values())
     say(f"{sum(map(len, sets.scenes.values()))} scenes to learn from ({learn_min:.1f} min), {held_count} held out")
@@ -76,17 +76,18 @@ def train_sounds(
         return None
     about = {"recipe": tomllib.loads(chosen.toml())}
     made = export(cast(AnySound, net), run / "model", name, about=about)
-    calibration = calibrated(made, [scene for scenes in held.values() for scene in scenes], say, hook)
+    calibration = calibrated(made, held, say, hook)
     if calibration is None:
         return made
     return export(cast(AnySound, net), run / "model", name, calibration=calibration, about=about)
 
 
 def calibrated(
-    model: Path, held: Sequence[Scene], say: Callable[[str], None], hook: Hook | None = None
+    model: Path, held: Mapping[str, Sequence[Scene]], say: Callable[[str], None], hook: Hook | None = None
 ) -> AnySoundCalibration | None:
     """The probabilities of a model, from recordings held out; None, and why, where these are too few."""
-    pieces = measure(AnySoundModel(model), held, hook=hook)
+    loaded = AnySoundModel(model)
+    pieces = [piece for name, scenes in held.items() for piece in measure(loaded, scenes, data=name, hook=hook)]
     try:
         found = calibrate(pieces)
     except UsageError as error:
