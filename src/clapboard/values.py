@@ -273,13 +273,8 @@ class Seen:
         """Check shapes."""
         n = len(self.time_s)
         good = self.values.ndim == 2 and self.places.ndim == 3 and len(self.values) == len(self.places) == n
-        _require(
-            "what is seen must be (T, D), (T, h, w), (T,)",
-            good and self.time_s.ndim == 1,
-            values=self.values,
-            places=self.places,
-            time_s=self.time_s,
-        )
+        shapes: dict[str, NDArray[Any]] = {"values": self.values, "places": self.places, "time_s": self.time_s}
+        _require("what is seen must be (T, D), (T, h, w), (T,)", good and self.time_s.ndim == 1, **shapes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -392,13 +387,8 @@ class Attention:
         """Check shapes."""
         n = len(self.weights)
         good = self.blocks_s.shape == (n, 2) and self.weights.ndim == 1 and self.maps.ndim == 3 and len(self.maps) == n
-        _require(
-            "attention must be (B, 2), (B,), (B, h, w)",
-            good,
-            blocks_s=self.blocks_s,
-            weights=self.weights,
-            maps=self.maps,
-        )
+        shapes: dict[str, NDArray[Any]] = {"blocks_s": self.blocks_s, "weights": self.weights, "maps": self.maps}
+        _require("attention must be (B, 2), (B,), (B, h, w)", good, **shapes)
 
 
 @dataclass(frozen=True, slots=True)

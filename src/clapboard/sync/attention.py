@@ -45,8 +45,8 @@ class Blocks:
     40 ms apart, every fourth of these.
     """
 
-    sums: F64
-    heard: F64
+    sums: F32
+    heard: F32
     attention: F64
     squares: F64
     windows: F64
@@ -66,9 +66,11 @@ class Blocks:
 
     def fine_curve(self) -> F32:
         """The same every 10 ms, (R,)."""
-        heard, total = self.heard.sum(0), float(self.attention.sum())
+        heard, total = self.heard.sum(0, dtype=np.float64), float(self.attention.sum())
         known = (heard > 0) & (heard >= MIN_COVERAGE * total)
-        return np.where(known, self.sums.sum(0) / np.where(heard > 0, heard, 1), np.nan).astype(np.float32)
+        return np.where(known, self.sums.sum(0, dtype=np.float64) / np.where(heard > 0, heard, 1), np.nan).astype(
+            np.float32
+        )
 
     def late_s(self) -> float:
         """What the rounding of times left over, the mean weighted by attention, s: it is to be added to the lags."""
@@ -138,7 +140,7 @@ def correlate(seen: Seen, sound: Embeddings, max_offset_s: float, block_s: float
         raise UsageError(f"vectors of the picture {seen.values.shape} and of the sound {sound.values.shape} differ")
     attention = np.asarray(seen.places, np.float64).sum((1, 2))
     names, block = np.unique(np.floor(seen.time_s / block_s).astype(np.int64), return_inverse=True)
-    sums, heard = np.zeros((len(names), len(lags))), np.zeros((len(names), len(lags)))
+    sums, heard = np.zeros((len(names), len(lags)), np.float32), np.zeros((len(names), len(lags)), np.float32)
     residual_s = np.zeros(len(attention))
     if len(seen.values) and len(sound.values):
         rows, residual_s = row_positions(seen.time_s, float(sound.time_s[0]))
@@ -151,7 +153,7 @@ def correlate(seen: Seen, sound: Embeddings, max_offset_s: float, block_s: float
             products = np.take_along_axis(seen.values[some] @ strip[base:end].T, columns, axis=1)
             real = np.isfinite(products)
             np.add.at(sums, block[some], np.where(real, products, 0))
-            np.add.at(heard, block[some], real * attention[some, None])
+            np.add.at(heard, block[some], (real * attention[some, None]).astype(np.float32))
 
     def total(of: NDArray[Any] | None = None) -> F64:
         return np.bincount(block, of, len(names)).astype(np.float64)
@@ -174,7 +176,7 @@ def join(parts: list[Blocks]) -> Blocks:
     if not parts or any(not np.array_equal(p.fine_lags_s, parts[0].fine_lags_s) for p in parts):
         raise UsageError("blocks can be joined where there are some and all have the same lags")
     time_s, block = np.unique(np.concatenate([p.time_s for p in parts]), return_inverse=True)
-    found: dict[str, F64] = {"time_s": time_s}
+    found: dict[str, NDArray[Any]] = {"time_s": time_s}
     attention = np.concatenate([p.attention for p in parts])
     for name in _ALONG_TIME:
         if name == "time_s":
@@ -182,7 +184,7 @@ def join(parts: list[Blocks]) -> Blocks:
         values = np.concatenate([getattr(p, name) for p in parts])
         if name == "residual_s":
             values = values * attention
-        found[name] = np.zeros((len(time_s), *values.shape[1:]))
+        found[name] = np.zeros((len(time_s), *values.shape[1:]), values.dtype)
         np.add.at(found[name], block, values)
     weight = found["attention"]
     found["residual_s"] = np.asarray(found["residual_s"] / np.where(weight > 0, weight, 1), np.float64)
