@@ -67,33 +67,43 @@ def against_others(found: np.ndarray) -> np.ndarray:
     return found - np.array(middles)
 
 
-def offset_rows(scenes: Sequence[Scene], scorers: Mapping[str, Scorer], *, zero_known: bool) -> list[dict[str, Any]]:
-    """One row for every scorer that gives offsets, and one for it with sound of another recording."""
-    rows = []
-    rng = np.random.default_rng(0)
-    strange = []
+Measured = Mapping[tuple[str, str], Sequence[tuple[str, np.ndarray]]]
+"""By scorer and whose sound it was: the recording of each scene and the errors of its windows, ms."""
+
+
+def measure_all(scenes: Sequence[Scene], scorers: Mapping[str, Scorer], *, zero_known: bool) -> Measured:
+    """Every scorer that gives offsets, with the own sound and with that of another recording."""
+    rng, strange = np.random.default_rng(0), []
     for scene in scenes:
         others = [other for other in scenes if other.group != scene.group]
         strange.append(others[int(rng.integers(len(others)))] if others else None)
-    for scorer in scorers.values():
+    found: dict[tuple[str, str], list[tuple[str, np.ndarray]]] = {}
+    for name, scorer in scorers.items():
         if scorer.offset is None:
             continue
         for sound, sounds in (("own", scenes), ("another's", strange)):
-            errors = []
-            clips = set()
+            errors = found.setdefault((name, sound), [])
             for scene, heard in zip(scenes, sounds, strict=True):
-                if heard is None:
-                    continue
-                measured = answers(scorer, scene, heard)
-                errors.append(measured if zero_known else against_others(measured))
-                clips |= {scene.group} if len(errors[-1]) else set()
-            table = offset_table(np.concatenate(errors) if errors else [])
-            rows.append({"scorer": scorer.name, "sound": sound, "clips": len(clips), **table})
+                if heard is not None:
+                    measured = answers(scorer, scene, heard)
+                    errors.append((scene.group, measured if zero_known else against_others(measured)))
+    return found
+
+
+def offset_rows(measured: Measured, clips: set[str]) -> list[dict[str, Any]]:
+    """One row for every scorer and sound, of some recordings."""
+    rows = []
+    for (scorer, sound), errors in measured.items():
+        these = [(clip, found) for clip, found in errors if clip in clips and len(found)]
+        table = offset_table(np.concatenate([found for _, found in these]) if these else [])
+        rows.append({"scorer": scorer, "sound": sound, "clips": len({clip for clip, _ in these}), **table})
     return rows
 
 
 def offset_table_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Markdown of them."""
+    """Markdown of them; nothing where nothing was measured."""
+    if not rows:
+        return
     yield "| offsets | sound | clips | windows | within 40 ms % | 80 | 100 | 200 | MAE ms | median ms |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for row in rows:

@@ -33,7 +33,7 @@ from clapboard.timebase import PICTURE_HZ
 from clapboard.training.anysound.clips import BLOCK_FRAMES, Scene, load_scenes, pairs, split_by_group
 from clapboard.training.anysound.shifts import SHIFTS
 from clapboard.values import F32
-from sound_offsets import offset_rows, offset_table_lines
+from sound_offsets import measure_all, offset_rows, offset_table_lines
 from sound_scorers import Scorer, baselines, heads, model_scorers, unique
 
 PAIRS = 10
@@ -118,6 +118,11 @@ class Judged:
     wrong: list[float]
     clips: list[str]
 
+    def of(self, clips: set[str]) -> "Judged":
+        """Only the pairs of these recordings."""
+        kept = [at for at, clip in enumerate(self.clips) if clip in clips]
+        return Judged(*([values[at] for at in kept] for values in (self.true, self.wrong, self.clips)))
+
     def result(self) -> metric.PairAccuracy:
         """All numbers of them."""
         return metric.evaluate(self.true, self.wrong, self.clips)
@@ -151,23 +156,35 @@ def table(rows: Sequence[Mapping[str, Any]], *, words: bool) -> Iterator[str]:
         yield f"| {' | '.join([*cells, *([row['evidence']] if words else [])])} |"
 
 
-def pair_rows(scenes: Sequence[Scene], scorers: Mapping[str, Scorer], ranges: Sequence[str], count: int) -> list[dict]:
-    """Every scorer on every range: the numbers of `clapboard.metrics.pairs`, the controls, and wins by clip."""
-    rows = []
+Table = Mapping[tuple[str, str], tuple[Judged, Judged, Judged]]
+"""By range and scorer: the pairs, and both controls."""
+
+
+def judge_all(scenes: Sequence[Scene], scorers: Mapping[str, Scorer], ranges: Sequence[str], count: int) -> Table:
+    """Every scorer on the same pairs of every range."""
+    judged = {}
     for name in ranges:
         found, strange = list(cuts(scenes, name, count)), list(strange_cuts(scenes, name, count))
-        for scorer in scorers.values():
-            judged = judge(scorer, found)
-            result = judged.result()
-            wins, number = metric.by_clip(metric.outcomes(judged.true, judged.wrong), judged.clips)
-            controls = (judge(scorer, found, frozen=True), judge(scorer, strange))
-            rows.append(
-                {"shifts": f"{name} {SHIFTS[name][0]:g}-{SHIFTS[name][1]:g} s", "range": name, "scorer": scorer.name}
-                | asdict(result)
-                | {what: control.result().accuracy for what, control in zip(CONTROLS, controls, strict=True)}
-                | {"evidence": metric.evidence(result, tests=len(scorers) * len(ranges))}
-                | {"won_by_clip": dict(zip(sorted(set(judged.clips)), (wins / number).tolist(), strict=True))}
-            )
+        for called, scorer in scorers.items():
+            controls = judge(scorer, found, frozen=True), judge(scorer, strange)
+            judged[name, called] = (judge(scorer, found), *controls)
+    return judged
+
+
+def pair_rows(judged: Table, clips: set[str]) -> list[dict[str, Any]]:
+    """For some recordings: the numbers of `clapboard.metrics.pairs`, the controls, and what each of them won."""
+    rows = []
+    for (name, scorer), parts in judged.items():
+        of_these, *controls = (part.of(clips) for part in parts)
+        result = of_these.result()
+        wins, number = metric.by_clip(metric.outcomes(of_these.true, of_these.wrong), of_these.clips)
+        rows.append(
+            {"shifts": f"{name} {SHIFTS[name][0]:g}-{SHIFTS[name][1]:g} s", "range": name, "scorer": scorer}
+            | asdict(result)
+            | {what: control.result().accuracy for what, control in zip(CONTROLS, controls, strict=True)}
+            | {"evidence": metric.evidence(result, tests=len(judged))}
+            | {"won_by_clip": dict(zip(sorted(set(of_these.clips)), (wins / number).tolist(), strict=True))}
+        )
     return rows
 
 
@@ -213,7 +230,7 @@ def parts_of(scenes: Sequence[Scene], manifest: Path | None) -> dict[str, list[S
     found = {grade: [s for s in scenes if grades[Path(s.file).name] == grade] for grade in ("A", "B")}
     titles = {"A": "grade A, events", "B": "grade B, sustained sound"}
     parts = {titles[grade]: those for grade, those in found.items()}
-    return {**parts, "grades A and B": found["A"] + found["B"]}
+    return {**parts, "grades A and B": found["A"] + found["B"]}  # no others are timed
 
 
 def main() -> int:
@@ -246,18 +263,16 @@ def main() -> int:
     except ClapboardError as error:
         parser.exit(error.exit_code, f"{error}\n")
     found: dict[str, Any] = {}
+    judged = judge_all(scenes, scorers, chosen.ranges, chosen.pairs)
+    measured = {} if chosen.no_offsets else measure_all(scenes, scorers, zero_known=chosen.manifest is None)
     for title, those in parts.items():
-        recordings = len(by_recording(those))
-        print(f"\n{title}: {recordings} recordings, {len(those)} scenes\n")
-        rows = pair_rows(those, scorers, chosen.ranges, chosen.pairs)
-        print("\n".join(table(rows, words=chosen.manifest is not None)), flush=True)
-        if lines := list(difference_lines(rows)):
-            print("", *lines, sep="\n", flush=True)
-        found[title] = {"recordings": recordings, "scenes": len(those), "pairs": rows}
-        if not chosen.no_offsets:
-            known = chosen.manifest is None
-            found[title]["offsets"] = offsets = offset_rows(those, scorers, zero_known=known)
-            print("", *offset_table_lines(offsets), sep="\n", flush=True)
+        groups = {scene.group for scene in those}
+        print(f"\n{title}: {len(groups)} recordings, {len(those)} scenes\n")
+        rows, offsets = pair_rows(judged, groups), offset_rows(measured, groups)
+        print("\n".join(table(rows, words=chosen.manifest is not None)))
+        for lines in (list(difference_lines(rows)), list(offset_table_lines(offsets))):
+            print(*["", *lines] if lines else [], sep="\n", end="\n" if lines else "")
+        found[title] = {"recordings": len(groups), "scenes": len(those), "pairs": rows, "offsets": offsets}
     if chosen.out:
         chosen.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -52,6 +52,18 @@ def scripts() -> Iterator[Any]:
         yield importlib.import_module
 
 
+def pair_rows(scripts: Any, scenes: list[Scene], scorers: Any, range_name: str, count: int) -> list[dict[str, Any]]:
+    """Rows of all recordings."""
+    judged = scripts("sounds").judge_all(scenes, scorers, [range_name], count)
+    return scripts("sounds").pair_rows(judged, {scene.group for scene in scenes})
+
+
+def offset_rows(scripts: Any, scenes: list[Scene], scorers: Any, *, zero_known: bool) -> list[dict[str, Any]]:
+    """Rows of all recordings."""
+    measured = scripts("sound_offsets").measure_all(scenes, scorers, zero_known=zero_known)
+    return scripts("sound_offsets").offset_rows(measured, {scene.group for scene in scenes})
+
+
 def test_recordings_give_equally_many_pairs_and_always_the_same(scripts: Any) -> None:
     """Protects the counts: shots share what their recording gives, shots without room give none, nothing is random."""
     sounds = scripts("sounds")
@@ -70,16 +82,16 @@ def test_recordings_give_equally_many_pairs_and_always_the_same(scripts: Any) ->
 
 def test_baselines_tell_and_controls_do_not(scripts: Any) -> None:
     """Protects the table: motion energy wins in easy scenes, a frozen picture ties, foreign sound is chance."""
-    sounds, scorers = scripts("sounds"), scripts("sound_scorers")
+    scorers = scripts("sound_scorers")
     scenes = [scene(seed) for seed in range(6)]
     motion = scorers.baselines()[:1]
-    rows = sounds.pair_rows(scenes, scorers.unique(motion), ["near"], 2)
+    rows = pair_rows(scripts, scenes, scorers.unique(motion), "near", 2)
     assert rows[0]["accuracy"] > 0.95
     assert rows[0]["frozen picture"] == 0.5
     assert 0.2 < rows[0]["another's sound"] < 0.8
     assert rows[0]["evidence"] == "evidence on real clips"
     assert set(rows[0]["won_by_clip"]) == {f"clip{seed}" for seed in range(6)}
-    twice = sounds.pair_rows(scenes, scorers.unique(motion * 2), ["near"], 1)
+    twice = pair_rows(scripts, scenes, scorers.unique(motion * 2), "near", 1)
     assert {row["evidence"] for row in twice} == {"no evidence on real clips"}, (
         "one of two tests needs more than 6 clips"
     )
@@ -102,10 +114,10 @@ def test_offsets_of_clips_that_are_out_of_sync_themselves(scripts: Any) -> None:
     offsets, scorers = scripts("sound_offsets"), scripts("sound_scorers")
     scenes = [scene(seed, late_ms=160) for seed in range(3)]
     motion = scorers.unique(scorers.baselines()[:1])
-    (own, strange) = offsets.offset_rows(scenes, motion, zero_known=False)
+    (own, strange) = offset_rows(scripts, scenes, motion, zero_known=False)
     assert (own["clips"], own["number"], own["within_80_ms"]) == (3, 6, 1.0)
     assert strange["within_200_ms"] < 0.7
-    (own, _) = offsets.offset_rows(scenes, motion, zero_known=True)
+    (own, _) = offset_rows(scripts, scenes, motion, zero_known=True)
     assert own["within_80_ms"] == 0.0
     assert own["mae_ms"] == pytest.approx(160, abs=20)
     assert np.median(offsets.answers(motion["motion energy"], scenes[0], scenes[0])) == pytest.approx(-160, abs=20)
@@ -134,12 +146,12 @@ def test_models_are_asked_on_the_same_clock(scripts: Any, tmp_path: Path) -> Non
     """Protects the scores and offsets of networks: the tiny one, which is exact on clicks, wins all and is exact."""
     scorers = scripts("sound_scorers").unique(scripts("sound_scorers").model_scorers(write_tiny_any(tmp_path)))
     assert list(scorers) == ["tiny-any", "tiny-any, slack"]
-    rows = scripts("sounds").pair_rows([scene(seed) for seed in range(3)], scorers, ["near"], 3)
+    rows = pair_rows(scripts, [scene(seed) for seed in range(3)], scorers, "near", 3)
     assert [row["accuracy"] for row in rows] == [1.0, 1.0]
     late = [scene(seed, late_ms=120) for seed in range(3)]
-    strict, loose = scripts("sounds").pair_rows(late, scorers, ["close"], 4)
+    strict, loose = pair_rows(scripts, late, scorers, "close", 4)
     assert loose["accuracy"] > strict["accuracy"], "sound that is 120 ms late is forgiven by the second"
-    (own, strange) = scripts("sound_offsets").offset_rows(late, scorers, zero_known=True)
+    (own, strange) = offset_rows(scripts, late, scorers, zero_known=True)
     assert own["scorer"] == strange["scorer"] == "tiny-any", "only one of the two gives offsets"
     assert own["mae_ms"] == pytest.approx(120, abs=10)
 

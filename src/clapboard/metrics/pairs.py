@@ -1,11 +1,11 @@
 """Pairs of scores: whether a clip's own sound scores above the same sound shifted, and whether that may be chance.
 
 P pairs of C clips. A pair is won when the true sound scores higher; a tie counts half. Pairs of one clip are not
-independent: all of them compare the same true score, and a clip that is easy or periodic wins or loses them together.
+independent: they show the same pictures or overlap, and a clip that is easy or periodic wins or loses them together.
 So clips are the unit of the interval and of the test that counts, and the binomial test over pairs [1]_, which takes
-every pair for a clip of its own, is only told beside them: where a scorer knows nothing and 8 clips have 10 shifts
-each, it finds "evidence" 29 times in 100, the bootstrap over clips 10 times, and the test of signs over clips 3 times
-(2,000 simulated sets; see the tests).
+every pair for a clip of its own, is only told beside them: where a scorer knows nothing and each of 8 clips holds its
+sound against 10 shifts of it, that test finds "evidence" 29 times in 100, the bootstrap over clips 10 times, and the
+test of signs over clips 3 times (2,000 simulated sets; see the tests).
 
 References
 ----------
