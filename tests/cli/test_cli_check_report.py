@@ -16,7 +16,7 @@ from clapboard.errors import MediaError
 from clapboard.report.blocks import BAR_PX
 from clapboard.testing import make_clip
 from clapboard.values import Report
-from tiny_any import write_events, write_tiny_any
+from tiny_any import write_clicks, write_tiny_any
 
 Make = Callable[..., Report]
 
@@ -62,7 +62,7 @@ def test_a_rendered_clip_from_the_shell(tmp_path: Path) -> None:
 def test_any_sound_from_the_shell(tmp_path: Path, offset_ms: int) -> None:
     """The whole way of any sound: squares that change with a click, the side in words, and the corner they are in."""
     model = write_tiny_any(tmp_path / "model")
-    write_events(tmp_path / "squares.mp4", offset_ms=offset_ms, seconds=10.0, corner=0)
+    write_clicks(tmp_path / "squares.mp4", offset_ms=offset_ms, seconds=10.0, corner=0)
     call = [sys.executable, "-m", "clapboard", "check", "--any-sound", "--model", str(model), "squares.mp4"]
     done = subprocess.run(
         [*call, "--json", "--report", "out.html"], capture_output=True, text=True, check=False, cwd=tmp_path
