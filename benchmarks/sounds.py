@@ -230,7 +230,7 @@ def parts_of(scenes: Sequence[Scene], manifest: Path | None) -> dict[str, list[S
     found = {grade: [s for s in scenes if grades[Path(s.file).name] == grade] for grade in ("A", "B")}
     titles = {"A": "grade A, events", "B": "grade B, sustained sound"}
     parts = {titles[grade]: those for grade, those in found.items()}
-    return {**parts, "grades A and B": found["A"] + found["B"]}  # no others are timed
+    return {**parts, "grades A and B": found["A"] + found["B"]}
 
 
 def main() -> int:
@@ -263,6 +263,8 @@ def main() -> int:
     except ClapboardError as error:
         parser.exit(error.exit_code, f"{error}\n")
     found: dict[str, Any] = {}
+    used = {scene.id for those in parts.values() for scene in those}
+    scenes = [scene for scene in scenes if scene.id in used]
     judged = judge_all(scenes, scorers, chosen.ranges, chosen.pairs)
     measured = {} if chosen.no_offsets else measure_all(scenes, scorers, zero_known=chosen.manifest is None)
     for title, those in parts.items():
