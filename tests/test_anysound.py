@@ -219,10 +219,12 @@ def test_without_a_face_it_is_measured_by_any_sound(bundled: Path, clip: Path, c
     assert clapboard.check(clip, any_sound=False).by == "lips"
 
 
-def test_hints_of_both_ways_come_where_neither_answers(bundled: Path, tmp_path: Path) -> None:
-    """Protects who sees "undecided": what would help lips helps too."""
+def test_both_ways_say_why_where_neither_answers(bundled: Path, tmp_path: Path) -> None:
+    """Protects who sees "undecided": the reasons of lips and of any sound, and what would help either."""
     report = clapboard.check(write_clicks(tmp_path / "x.mp4", seconds=5.0, sound_seed=5))
     assert report.status == "undecided"
+    assert report.offset.reasons[0] == "no face was found"
+    assert "picture and sound do not match clearly" in report.offset.reasons[1]
     assert any("a face must be at least" in hint for hint in report.hints)
     assert any("a longer piece" in hint for hint in report.hints)
 

@@ -113,8 +113,13 @@ def check(
         hook=_again(hook),
         threads=threads,
     )
-    hints = tuple(dict.fromkeys((*instead.hints, *report.hints))) if instead.offset.reasons else ()
-    return replace(instead, why_by=pipeline.NO_FACE, hints=hints)
+    instead = replace(instead, why_by=pipeline.NO_FACE)
+    if not instead.offset.reasons:
+        return instead
+    # Neither way gives an answer: both say why, and what would help.
+    reasons = (*report.offset.reasons, *instead.offset.reasons)
+    hints = tuple(dict.fromkeys((*instead.hints, *report.hints)))
+    return replace(instead, offset=replace(instead.offset, reasons=reasons), hints=hints)
 
 
 def _again(hook: Hook | None) -> Hook | None:
