@@ -1,17 +1,18 @@
 """Attention looked at: how scores of true and shifted sound are spread, which blocks weigh, and where in the picture.
 
-    python benchmarks/sounds_figures.py scores  (--scores JSON | --data DATASET... [--range NAME]) [...] -o SVG
+    python benchmarks/sounds_figures.py scores  (--scores JSON [--setting NAME] | --data DATASET... [...]) -o SVG
     python benchmarks/sounds_figures.py weights [--seed N] [--split NAME] [--part NAME] [...] -o SVG
     python benchmarks/sounds_figures.py places  [--seeds N...] [--split NAME] [--part NAME] [...] -o SVG
 
 with [--runs FOLDER...] for heads of the paper (all finished runs below), [--model JSON...] for models for any sound.
 
-``scores`` draws a histogram for each, from a file {name: {"aligned": [...], "shifted": [...]}} or by scoring the pairs
-of `benchmarks/sounds.py`; ``--json`` keeps the scores. ``weights`` draws the weight of each block of one rendered clip
-under its picture, a row each; above it what is heard, ticks where something on screen sounds; a block with such an
-event is shown at its first. ``places`` draws for each clip where the weight of its heaviest such block lies, over the
-picture of that event, the true source in a frame. Each panel says what the numbers of `clapboard.metrics` are for it.
-Pictures are rendered ones: no media is ever drawn.
+``scores`` draws a histogram for each, from a file {name: {"aligned": [...], "shifted": [...]}}, from one setting of
+what `benchmarks/attention.py` wrote, or by scoring the pairs of `benchmarks/sounds.py`; ``--json`` keeps the scores.
+``weights`` draws the weight of each block of one rendered clip under its picture, a row each; above it what is heard,
+ticks where something on screen sounds; a block with such an event is shown at its first. ``places`` draws for each clip
+where the weight of its heaviest such block lies, over the picture of that event, the true source in a frame; "its area"
+is that of the source. Each panel says what the numbers of `clapboard.metrics` are for it. Pictures are rendered ones:
+no media is ever drawn.
 """
 
 import argparse
@@ -39,6 +40,7 @@ from clapboard.timebase import PICTURE_HZ, ROWS_PER_FRAME
 from clapboard.training.anysound.clips import BLOCK_FRAMES
 from clapboard.training.anysound.scenes import KIND, Scene, load_scenes, scene_of
 from clapboard.training.anysound.shifts import SHIFTS
+from clapboard.training.nets.attention_avs import KINDS
 from clapboard.values import F32, F64, Features
 from sound_scorers import REACH_MS, OfModel, Scorer, heads, unique
 from sounds import PAIRS, cuts, judge
@@ -170,8 +172,8 @@ def on_screen_s(clip: EventClip) -> F64:
 
 
 def picture_at(clip: EventClip, time_s: float) -> tuple[int, NDArray[np.uint8]]:
-    """The frame nearest to a time, and its picture in colours, (H, W, 3)."""
-    index = int(np.argmin(np.abs(clip.time_s - time_s)))
+    """The first frame that is not before a time, and its picture in colours, (H, W, 3)."""
+    index = min(int(np.searchsorted(clip.time_s, time_s)), len(clip.time_s) - 1)
     image = clip.images[index]
     return index, np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
 
@@ -205,6 +207,9 @@ def weights_figure(clip: EventClip, scene: Scene, found: Mapping[str, Looker]) -
 def places_figure(clips: Sequence[tuple[EventClip, Scene]], found: Mapping[str, Looker]) -> str:
     """Where in the picture the weight of each clip lies, a row for each network, the true source in a frame."""
     shown = {name: [at_an_event(look(scene), clip) for clip, scene in clips] for name, look in found.items()}
+    shown = {name: those for name, those in shown.items() if those[0][1].size > 1}
+    if not shown:
+        raise UsageError("there is nothing that weighs places; give a spatio-temporal head, or a model for any sound")
     times = max(full_times(weights[None]) for those in shown.values() for _, weights, _ in those)
     panels = []
     for name, those in shown.items():
@@ -213,7 +218,7 @@ def places_figure(clips: Sequence[tuple[EventClip, Scene]], found: Mapping[str, 
             boxes = clip.boxes[:, (clip.time_s >= span_s[0]) & (clip.time_s < span_s[1])]
             inside = measured.inside(boxes, weights.shape, (LOOK_PX, LOOK_PX))
             drawn = framed(over(image, weights, max(times * float(weights.mean()), 1e-12)), clip.boxes[:, index])
-            said = f"{name}: {measured.share_over_area(weights, inside):.1f} times the source's area"
+            said = f"{name}: {measured.share_over_area(weights, inside):.1f} times its area"
             panels.append(Panel(said, picture(drawn, f"Where {name} looked in a rendered clip, {clip.kind}")))
     title = "Weight of places over rendered pictures"
     return alone([*panels, Panel("weight of a place", scale(times))], title, across=len(clips))
@@ -245,6 +250,20 @@ def framed(image: NDArray[np.uint8], boxes: F32) -> NDArray[np.uint8]:
     return found
 
 
+def of_setting(judged: Mapping[str, Mapping[str, Any]], setting: str) -> dict[str, Any]:
+    """Scores of one setting from what `benchmarks/attention.py` wrote, of the run with the least seed of every head.
+
+    Raises
+    ------
+    UsageError : it has no such setting
+    """
+    first = {head: seeds[min(seeds, key=int)] for head, seeds in judged.items() if seeds}
+    known = list(dict.fromkeys(name for run in first.values() for name, of in run.items() if "scores" in of))
+    if setting not in known:
+        raise UsageError(f'there is no setting "{setting}"; there is {", ".join(known) or "none"}')
+    return {head: first[head][setting]["scores"] for head in sorted(first, key=KINDS.index)}
+
+
 def scores_of(chosen: argparse.Namespace) -> dict[str, Any]:
     """Scores from a file, or made here."""
     if chosen.scores:
@@ -254,7 +273,8 @@ def scores_of(chosen: argparse.Namespace) -> dict[str, Any]:
             raise UsageError(f"{chosen.scores}: cannot be read ({error}); give the JSON that --json wrote") from None
         if not isinstance(found, dict) or not all(isinstance(kinds, dict) for kinds in found.values()):
             raise UsageError(f'{chosen.scores}: is not {{name: {{"aligned": [...], "shifted": [...]}}}}')
-        return found
+        judged = not any(kinds.keys() & {"aligned", "shifted"} for kinds in found.values())
+        return of_setting(found, chosen.setting) if judged and found else found
     scorers = unique([*(s for folder in chosen.runs for s in heads(folder)), *map(model_scorer, chosen.model)])
     if not chosen.data or not scorers:
         raise UsageError(f"give --scores, or --data with data sets of scenes; and {NEEDED}")
@@ -282,6 +302,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     kinds = parser.add_subparsers(dest="figure", required=True)
     scored, weighed, placed = (kinds.add_parser(name) for name in ("scores", "weights", "places"))
     scored.add_argument("--scores", type=Path, help="JSON of scores")
+    scored.add_argument("--setting", default="sparse, 1 to 4 s", help="of the JSON of benchmarks/attention.py")
     scored.add_argument("--data", type=Path, nargs="+", default=[], help="data sets of scenes")
     scored.add_argument("--range", default="far", choices=list(SHIFTS))
     scored.add_argument("--pairs", type=int, default=PAIRS, help="of each recording")
