@@ -1,6 +1,6 @@
 """Attention over blocks on rendered events: mean, temporal and spatio-temporal pooling over several seeds.
 
-    python benchmarks/attention.py RUNS --dense DATASET --sparse DATASET [-o JSON]
+    python benchmarks/attention.py RUNS --dense DATASET --sparse DATASET [--limit N] [-o JSON]
 
 RUNS holds finished runs of ``clapboard train recipes/attention-avs*.toml``, each in a folder of its own; their recipes
 tell head and seed. The data sets are rendered ones of the part ``test``: other seeds and other class parameters than
@@ -93,6 +93,18 @@ def judge(avs: AttentionAVS, sets: Mapping[str, Sequence[Scene]]) -> dict[str, A
     return found
 
 
+def kept(run: Path, sets: Mapping[str, Sequence[Scene]], given: argparse.Namespace) -> dict[str, Any]:
+    """Figures of a run, from its folder where it was judged on the same data before."""
+    path, asked = run / "attention.json", {"dense": str(given.dense), "sparse": str(given.sparse), "limit": given.limit}
+    if path.exists():
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if said["asked"] == asked:
+            return dict(said["found"])
+    found = judge(load_run(run), sets)
+    path.write_text(json.dumps({"asked": asked, "found": found}) + "\n", encoding="utf-8")
+    return found
+
+
 def table(results: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[str]:
     """Markdown: a row for each figure, a column for each head; the mean over seeds, then each seed."""
     heads = [head for head in KINDS if head in results]
@@ -156,7 +168,7 @@ def main() -> None:
         for path in sorted(given.runs.glob("*/weights.pt")):
             recipe = SoundRecipe.read(path.parent / "recipe.toml")
             if recipe.task == "attention-avs" and not recipe.control:
-                results.setdefault(recipe.head, {})[recipe.seed] = judge(load_run(path.parent), sets)
+                results.setdefault(recipe.head, {})[recipe.seed] = kept(path.parent, sets, given)
                 print(f"{path.parent.name} judged", flush=True)
     except ClapboardError as error:
         raise SystemExit(f"attention.py: {error}") from None

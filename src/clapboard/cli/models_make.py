@@ -55,8 +55,20 @@ def export(
     Exit code: 0 done, 2 a model of that name exists or files do not fit, 4 a file cannot be read or written, 5 torch is
     missing, the run is not finished, or its weights do not fit.
     """
+    from clapboard.errors import UsageError
+    from clapboard.training.anysound.recipe import is_sound_recipe
     from clapboard.training.publish import export_run
 
+    if (run / "recipe.toml").is_file() and is_sound_recipe(run / "recipe.toml"):
+        from clapboard.training.anysound.exporting import export_sound_run
+
+        if calibration or with_torch or int8:
+            raise UsageError("--calibration, --with-torch and --int8 are for models of lips; leave them out")
+        found = export_sound_run(run, out, name=name, zero_ms=zero_ms, licence=licence, overwrite=overwrite)
+        if not quiet:
+            print(shown(f"{found}: the same numbers as torch"))
+            print(shown(f"  clapboard check --any-sound --model {found} FILE"))
+        return 0
     with progress("exporting", wanted=not quiet) as hook:
         made = export_run(
             run, out, name=name, calibration=calibration, zero_ms=zero_ms, licence=licence, with_torch=with_torch,
