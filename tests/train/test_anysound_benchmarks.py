@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the [train] extra: pip install clapboard[train]")
 
-from clapboard.cli.app import main  # noqa: E402
+from clapboard.cli import main  # noqa: E402
 from clapboard.models.any_session import AnySoundModel  # noqa: E402
 from clapboard.training.anysound.avs import PairTask  # noqa: E402
 from clapboard.training.anysound.clips import Scene, load_scenes  # noqa: E402
