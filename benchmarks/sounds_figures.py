@@ -78,6 +78,7 @@ def head_looker(run: Path) -> Looker:
 
     from clapboard.training.anysound.avs import as_blocks, load_run, weights_of_blocks
 
+    torch.set_num_threads(1)
     avs = load_run(run)
 
     @torch.no_grad()
