@@ -2,7 +2,7 @@
 
 A correlation has a greatest value for any two streams, so that value alone says nothing. What is weighed is how far it
 stands above the best rival elsewhere, whether both halves of the clip say the same, and how much there was to compare.
-The weights are fitted with the model, on recordings that it did not learn from, with as many foreign sounds.
+The weights are fitted with the model, on recordings that it did not learn from, with foreign sounds that count a third.
 """
 
 from collections.abc import Mapping

@@ -22,7 +22,7 @@ class Sets:
     shares: Mapping[str, float]
 
     def counts(self, rng: np.random.Generator, clips: int) -> dict[str, int]:
-        """How many of so many clips come from each set: at least 2 where it has any, since clips are compared."""
+        """How many of so many clips come from each set; those of which none is drawn are left out."""
         names = list(self.scenes)
         drawn = rng.multinomial(clips, [self.shares[name] for name in names]).tolist()
         return {name: count for name, count in zip(names, drawn, strict=True) if count}
