@@ -8,13 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the [train] extra: pip install clapboard[train]")
 
-from clapboard.errors import UsageError  # noqa: E402
+from clapboard.errors import ModelError, UsageError  # noqa: E402
 from clapboard.models.any_session import AnySoundModel  # noqa: E402
 from clapboard.timebase import ROWS_PER_FRAME  # noqa: E402
 from clapboard.training.anysound import loop as loops  # noqa: E402
 from clapboard.training.anysound.avs import PairTask, load_run, load_scorers, score_pairs  # noqa: E402
 from clapboard.training.anysound.calibrating import calibrate, measure  # noqa: E402
 from clapboard.training.anysound.clips import make_scene, pairs  # noqa: E402
+from clapboard.training.anysound.exporting import export_sound_run  # noqa: E402
 from clapboard.training.anysound.loop import Loop  # noqa: E402
 from clapboard.training.anysound.offsets import (  # noqa: E402
     FIRST_ROW,
@@ -267,6 +268,17 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(
     (tmp_path / "stopped" / "last.pt").write_bytes(b"no checkpoint")
     with pytest.raises(UsageError, match="remove it to begin again"):
         run(tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("bad", [b"", b"no weights"])
+def test_damaged_weights_are_told_in_one_line(bad: bytes, tmp_path: Path) -> None:
+    """A file that was cut or overwritten must not end in a traceback of what reads it."""
+    for recipe, kind in ((AVS, UsageError), (OFFSETS, ModelError)):
+        (tmp_path / "recipe.toml").write_text(recipe.toml())
+        (tmp_path / "weights.pt").write_bytes(bad)
+        with pytest.raises(kind) as caught:
+            load_run(tmp_path) if recipe is AVS else export_sound_run(tmp_path, tmp_path / "out")
+        assert "\n" not in str(caught.value)
 
 
 # Recipes and data

@@ -69,8 +69,9 @@ def load_run(folder: Path) -> AttentionAVS:
     net = make_net(replace(recipe, begin_from="", freeze=False))
     try:
         net.load_state_dict(torch.load(folder / "weights.pt", weights_only=True, map_location="cpu"))
-    except (OSError, RuntimeError) as error:
-        raise UsageError(f"{folder}: holds no finished run of attention-avs ({error}); train it first") from None
+    except Exception as error:  # torch raises whatever the damage leads to
+        first = " ".join(str(error).split())[:200]
+        raise UsageError(f"{folder}: holds no finished run of attention-avs ({first}); train it first") from None
     return net.eval()
 
 

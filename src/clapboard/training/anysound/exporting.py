@@ -46,7 +46,7 @@ def export_sound_run(
         net.load_state_dict(torch.load(run / "weights.pt", weights_only=True, map_location="cpu"))
     except FileNotFoundError:
         raise ModelError(f"{run}: is not finished (it has no weights.pt); give the training command again") from None
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # torch raises whatever the damage leads to
         first = " ".join(str(error).split())[:200]
         raise ModelError(f"{run / 'weights.pt'}: does not fit its recipe ({first}); train it again") from None
     about = {"licence": licence} if licence else {}
