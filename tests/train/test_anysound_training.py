@@ -281,6 +281,13 @@ def test_damaged_weights_are_told_in_one_line(bad: bytes, tmp_path: Path) -> Non
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("options", [{"foo": 1}, {"width": "a"}, {"dropout": 2}])
+def test_options_that_the_offset_network_lacks_are_refused(options: dict[str, object], sets: Sets) -> None:
+    """A slip of the pen in network_options must not end in a traceback."""
+    with pytest.raises(UsageError):
+        OffsetTask(replace(OFFSETS, network_options=options), sets)
+
+
 # Recipes and data
 
 
@@ -307,6 +314,7 @@ def test_recipes_are_read_and_written_in_full(tmp_path: Path) -> None:
         ({"batch.clips": "1"}, "batch.clips must be at least 2"),
         ({"head": "loudest"}, "head must be one of mean, temporal, spatio-temporal"),
         ({"network": "x"}, "unknown key network"),
+        ({"batch.sets": "{a = -1.0, b = 2.0}"}, "a share in batch.sets is 0 or more"),
     ],
 )
 def test_recipes_that_cannot_be_run_are_refused(change: dict[str, str], said: str, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clapboard.errors import UsageError
 from clapboard.timebase import PICTURE_HZ, ROWS_PER_FRAME
 from clapboard.training.anysound.clips import REACH_FRAMES, USUAL, Chunks, Scene, chunks
 from clapboard.training.anysound.recipe import SoundRecipe
@@ -70,11 +71,19 @@ class OffsetTask:
     Parameters
     ----------
     sets : what is learned from
+
+    Raises
+    ------
+    UsageError : the network has no such options
     """
 
     def __init__(self, recipe: SoundRecipe, sets: Sets) -> None:
         torch.manual_seed(recipe.seed)
-        self.net: nn.Module = AnySound(**recipe.network_options).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs leave it out
+        try:
+            net = AnySound(**recipe.network_options)
+        except TypeError as error:
+            raise UsageError(f"recipe: network_options: {error}") from None
+        self.net: nn.Module = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs leave it out
         self._recipe, self._sets = recipe, sets
 
     def loss(self, net: nn.Module, rng: np.random.Generator, share: float, device: str) -> tuple[Tensor, float]:

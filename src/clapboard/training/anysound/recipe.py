@@ -86,6 +86,7 @@ class SoundRecipe:
             (self.batch.clips < 2, "batch.clips must be at least 2: a clip is compared with another one"),
             (self.batch.frames < 25, "batch.frames must be at least 25"),
             (self.batch.blocks < 1, "batch.blocks must be at least 1"),
+            (min(self.batch.sets.values(), default=0) < 0, "a share in batch.sets is 0 or more"),
             (not self.shifts or self.shifts[-1][0] < 1, "shifts must end with the part 1.0"),
             (bool(unknown), f"shifts names {', '.join(unknown)}; there is {', '.join(SHIFTS)}"),
             (not 0 <= self.held_out_share < 1, "held_out_share is a part, 0 to below 1"),
