@@ -314,6 +314,10 @@ def test_recipes_are_read_and_written_in_full(tmp_path: Path) -> None:
         ({"batch.clips": "1"}, "batch.clips must be at least 2"),
         ({"head": "loudest"}, "head must be one of mean, temporal, spatio-temporal"),
         ({"network": "x"}, "unknown key network"),
+        ({"optimiser.average": "1.5"}, "optimiser.average must be"),
+        ({"optimiser.warm_up": "1.5"}, "optimiser.warm_up is a part"),
+        ({"optimiser.learning_rate": "-1.0"}, "optimiser.learning_rate must be above 0"),
+        ({"optimiser.name": '"sgd"'}, "optimiser.name must be adamw"),
         ({"batch.sets": "{a = -1.0, b = 2.0}"}, "a share in batch.sets is 0 or more"),
     ],
 )

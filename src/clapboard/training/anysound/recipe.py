@@ -79,6 +79,7 @@ class SoundRecipe:
         """
         from clapboard.training.anysound.shifts import SHIFTS
 
+        rule = self.optimiser
         unknown = sorted({name for _, joined in self.shifts for name in joined.split("+")} - set(SHIFTS))
         wrong = [
             (self.steps < 1, f"steps must be at least 1, not {self.steps}"),
@@ -87,6 +88,10 @@ class SoundRecipe:
             (self.batch.frames < 25, "batch.frames must be at least 25"),
             (self.batch.blocks < 1, "batch.blocks must be at least 1"),
             (min(self.batch.sets.values(), default=0) < 0, "a share in batch.sets is 0 or more"),
+            (rule.name != "adamw", f"optimiser.name must be adamw for any sound, not {rule.name}"),
+            (not rule.learning_rate > 0, "optimiser.learning_rate must be above 0"),
+            (not 0 <= rule.average < 1, "optimiser.average must be from 0 to below 1"),
+            (not 0 <= rule.warm_up < 1, "optimiser.warm_up is a part of the run, 0 to below 1"),
             (not self.shifts or self.shifts[-1][0] < 1, "shifts must end with the part 1.0"),
             (bool(unknown), f"shifts names {', '.join(unknown)}; there is {', '.join(SHIFTS)}"),
             (not 0 <= self.held_out_share < 1, "held_out_share is a part, 0 to below 1"),
