@@ -117,6 +117,12 @@ def test_what_to_measure_by_can_be_said(asked: list[dict[str, object]], option: 
     assert asked[0]["any_sound"] is any_sound
 
 
+def test_a_failure_tells_what_it_would_have_been_measured_by(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects ``by`` of files that cannot be read: nobody who asked for any sound reads of lips."""
+    assert main(["check", "--any-sound", "--json", "not-there.mp4"]) == 4
+    assert json.loads(capsys.readouterr().out)["by"] == "any sound"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -229,8 +229,10 @@ def test_a_match_at_the_edge_is_told() -> None:
     ],
 )
 def test_what_only_the_file_can_tell(options: dict, cause: str) -> None:
-    """Protects silence and stills: the plain cause comes alone."""
+    """Protects silence and stills: the plain cause comes alone, without a best guess of what was not there."""
     answer = judged(blocks(), **options, synchronisable=(BIAS, SURE))
+    assert np.isnan(answer.offset.offset_ms)
+    assert answer.offset.p_within_frame == 0.0
     assert (answer.synchronisable, answer.p_synchronisable) == (False, 0.0)
     assert len(answer.offset.reasons) == 1
     assert cause in answer.offset.reasons[0]

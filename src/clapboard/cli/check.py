@@ -1,6 +1,7 @@
 """``clapboard check``: measure how far the sound of each file is from its picture."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -132,7 +133,8 @@ def _check_one(
         return status_code(report), report, ""
     except Exception as error:
         code, message = code_of(error, path)
-        return code, failed_report(path, profile, message.removeprefix(f"{path}: ")), message
+        failed = failed_report(path, profile, message.removeprefix(f"{path}: "))
+        return code, replace(failed, by="any sound") if any_sound else failed, message
 
 
 def failed_report(path: Path, profile: Profile, message: str) -> "Report":

@@ -234,10 +234,10 @@ def judge(
     moves, sounds : whether the picture changes at all, and the sound is not silent
     """
     whole = offset_of(blocks)
-    p_right = probability(blocks, whole, bias, weights)
     nothing = _nothing(blocks, whole, moves=moves, sounds=sounds)
-    if not whole.confidence > 0:  # a flat curve has no best match
+    if nothing:  # silence, a still, a flat curve: the best match is not even a guess
         whole = replace(whole, offset_ms=float("nan"))
+    p_right = probability(blocks, whole, bias, weights)
     repeated = float("nan") if nothing else period_s(whole)
     clear = not nothing and not np.isfinite(repeated) and terms(blocks, whole)["margin"] >= MIN_MARGIN
     p_told = float("nan") if synchronisable is None else probability(blocks, whole, *synchronisable) * bool(clear)
