@@ -16,23 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from clapboard.errors import ClapboardError
+from clapboard.errors import ClapboardError, UsageError
 from clapboard.metrics import attention
 from clapboard.models.any_session import AnySoundModel, load_any_sound
-from clapboard.sync.any_trust import judge
 from clapboard.timebase import PICTURE_HZ
-from clapboard.training.anysound.calibrating import Piece, look, measure
+from clapboard.training.anysound.calibrating import answered, look, measure
 from clapboard.training.anysound.clips import Scene, load_scenes
 from clapboard.training.anysound.controls import control_scenes
 
 PX = (64.0, 64.0)
-
-
-def answered(model: AnySoundModel, piece: Piece) -> bool:
-    """Whether `clapboard check --any-sound` would give an answer."""
-    found = model.spec.calibration
-    assert found is not None
-    return judge(piece.blocks, found.bias, found.weights, synchronisable=found.told).offset.trusted
 
 
 def share(of: Sequence[bool]) -> float:
@@ -47,7 +39,10 @@ def offsets(model: AnySoundModel, scenes: Sequence[Scene], seconds: float) -> di
     own = [p for p in pieces if p.own and not p.periodic]
     regular = [p for p in pieces if p.own and p.periodic]
     errors = np.array([p.found.offset_ms - p.offset_ms for p in own])
-    said = [answered(model, p) for p in own]
+    known = model.spec.calibration
+    if known is None:
+        raise UsageError(f"{model.spec.name} is not calibrated; hold recordings out in its training")
+    said = [answered(known, p) for p in own]
     return {
         "pieces": float(len(own)),
         "within 40 ms": share([p.right(40) for p in own]),
@@ -57,8 +52,8 @@ def offsets(model: AnySoundModel, scenes: Sequence[Scene], seconds: float) -> di
         "median, ms (plus: early)": float(np.nanmedian(errors)),
         "answered": share(said),
         "answered and within 40 ms": share([p.right(40) for p, yes in zip(own, said, strict=True) if yes]),
-        "regular sounds answered": share([answered(model, p) for p in regular]),
-        "foreign sounds answered": share([answered(model, p) for p in pieces if not p.own]),
+        "regular sounds answered": share([answered(known, p) for p in regular]),
+        "foreign sounds answered": share([answered(known, p) for p in pieces if not p.own]),
         "frozen picture within 80 ms": share([p.right(80) for p in still if not p.periodic]),
     }
 

@@ -9,7 +9,7 @@ anything that was learned from. This is a test of the mechanism, not of films.
 Printed are, by head, the mean over seeds with each seed's figure: pairs won at each range of shifts, the yes or no of
 single clips at threshold 0 as in the paper, controls that must give 50 %, the weight of blocks with an event over that
 of the others, and the share of the weight inside the source over its area. Differences between heads on the sparse set
-are paired: the same pairs, the mean over seeds first, then the standard error over recordings. Chance is 50 %.
+are paired: the same pairs; their standard error is that over recordings and that over seeds together. Chance is 50 %.
 """
 
 import argparse
@@ -96,6 +96,8 @@ def judge(avs: AttentionAVS, sets: Mapping[str, Sequence[Scene]]) -> dict[str, A
 def kept(run: Path, sets: Mapping[str, Sequence[Scene]], given: argparse.Namespace) -> dict[str, Any]:
     """Figures of a run, from its folder where it was judged on the same data before."""
     path, asked = run / "attention.json", {"dense": str(given.dense), "sparse": str(given.sparse), "limit": given.limit}
+    written = (run / "weights.pt").stat()
+    asked |= {"weights": [written.st_size, written.st_mtime_ns], "scenes": {n: len(s) for n, s in sets.items()}}
     if path.exists():
         said = json.loads(path.read_text(encoding="utf-8"))
         if said["asked"] == asked:
@@ -135,13 +137,19 @@ def _cell(values: Sequence[float], percent: bool) -> str:
     return f"{one(float(np.mean(values)))} ({', '.join(one(v) for v in values)})"
 
 
+def _of_control(run: str, control: str, found: Mapping[str, Any]) -> str:
+    """What a run has learned that must not have learned anything."""
+    won = ", ".join(f"{name} {found[name]['accuracy']:.1%}" for name in SETTINGS)
+    return f"trained on {control} ({run}), pairs won: {won}"
+
+
 def differences(results: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[str]:
     """How much one head wins more than the one before it, in standard errors."""
     lines = []
     for name in SETTINGS:
-        won = {head: np.mean([run[name]["won"] for run in runs.values()], axis=0) for head, runs in results.items()}
+        won = {head: np.array([runs[seed][name]["won"] for seed in sorted(runs)]) for head, runs in results.items()}
         for better, other in (("temporal", "mean"), ("spatio-temporal", "temporal")):
-            if {better, other} <= set(won):
+            if {better, other} <= set(won) and set(results[better]) == set(results[other]):
                 gap = pairs.difference(won[better], won[other])
                 lines.append(
                     f"{name}: {better} over {other} {100 * gap.mean:+.1f} points, standard error "
@@ -165,16 +173,20 @@ def main() -> None:
     try:
         sets = {name: load_scenes(getattr(given, name), limit=given.limit) for name in ("dense", "sparse")}
         results: dict[str, dict[int, dict[str, Any]]] = {}
+        controls: list[str] = []
         for path in sorted(given.runs.glob("*/weights.pt")):
             recipe = SoundRecipe.read(path.parent / "recipe.toml")
-            if recipe.task == "attention-avs" and not recipe.control:
+            if recipe.task == "attention-avs" and recipe.control:
+                found = kept(path.parent, sets, given)
+                controls.append(_of_control(path.parent.name, recipe.control, found))
+            elif recipe.task == "attention-avs":
                 results.setdefault(recipe.head, {})[recipe.seed] = kept(path.parent, sets, given)
                 print(f"{path.parent.name} judged", flush=True)
     except ClapboardError as error:
         raise SystemExit(f"attention.py: {error}") from None
-    if not results:
+    if not results and not controls:
         raise SystemExit(f"attention.py: {given.runs} holds no finished run of attention-avs")
-    print("\n".join(["", *table(results), "", *differences(results)]))
+    print("\n".join(["", *table(results), "", *differences(results), *controls]))
     if given.out:
         given.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

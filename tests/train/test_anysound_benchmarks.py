@@ -74,7 +74,10 @@ def test_runs_are_judged_and_compared(
     given = argparse.Namespace(dense="d", sparse="s", limit=None)
     found = program.kept(tmp_path / "temporal-0", {"dense": scenes}, given)
     again = json.loads((tmp_path / "temporal-0" / "attention.json").read_text())["found"]
-    assert program.kept(tmp_path / "temporal-0", {}, given) == again  # not measured again
+    with monkeypatch.context() as patch:
+        patch.setattr(program, "judge", lambda avs, sets: pytest.fail("measured again"))
+        assert program.kept(tmp_path / "temporal-0", {"dense": scenes}, given) == again
+    assert program.kept(tmp_path / "temporal-0", {"dense": scenes[:4]}, given)["dense, 1 to 4 s"]["pairs"] == 4
     one = found["dense, 1 to 4 s"]
     assert one["pairs"] == len(scenes)
     assert one["accuracy"] == np.mean(one["won"])

@@ -241,6 +241,19 @@ def test_a_head_learns_on_features_that_stay(sets: Sets, scenes: list[Scene], tm
         load_scorers(tmp_path)
 
 
+def test_the_same_recording_is_no_foreign_sound(scenes: list[Scene]) -> None:
+    """Clips of one recording have no wrong sound but their own at other times; the loss does without the others."""
+    alone = Sets({"one": scenes[:1]}, {"one": 1.0})
+    task = OffsetTask(OFFSETS, alone)
+    torch.manual_seed(0)
+    one, _ = task.loss(task.net.eval(), np.random.default_rng(0), 0.0, "cpu")
+    task = OffsetTask(OFFSETS, Sets({"two": [scenes[0], replace(scenes[0], group="elsewhere")]}, {"two": 1.0}))
+    losses = [float(task.loss(task.net.eval(), np.random.default_rng(n), 0.0, "cpu")[0].detach()) for n in range(4)]
+    # About ln 101 without foreign sounds, about ln 202 with them, for a network that knows nothing.
+    assert float(one.detach()) < np.log(101) + 0.5
+    assert max(losses) > np.log(202) - 0.5
+
+
 def test_a_run_that_was_stopped_ends_with_the_same_weights(
     sets: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,6 +403,7 @@ def test_known_shifts_are_measured_with_their_sign(scenes: list[Scene], tmp_path
     assert len(own) == 12
     assert {np.sign(piece.offset_ms) for piece in own} >= {-1.0, 1.0}
     assert np.mean([piece.right() for piece in own]) >= 0.9
+    assert any(piece.offset_ms % 40 for piece in own)  # files do not keep to the lags that are tried
     assert not any(piece.right() for piece in found if not piece.own)
 
 

@@ -16,13 +16,14 @@ from clapboard.errors import UsageError
 from clapboard.evaluation.calibrate import logistic, share, weights
 from clapboard.models.any_session import AnySoundModel
 from clapboard.models.any_spec import AnySoundCalibration, Weighing
-from clapboard.sync.any_trust import MIN_PROBABILITY, MIN_SECONDS, TERMS, terms
+from clapboard.sync.any_trust import MIN_SECONDS, TERMS, judge, terms
 from clapboard.sync.attention import Blocks, correlate, offset_of
 from clapboard.timebase import FEATURE_HZ, FRAME_MS, PICTURE_HZ, ROWS_PER_FRAME
 from clapboard.training.anysound.scenes import KIND, ROWS_BEFORE_S, Scene
 from clapboard.values import F64, Crops, Embeddings, Features, Hook, Offset, Seen
 
-LENGTHS_S = (2.0, 3.0, 4.0, 6.0, 8.0)
+LENGTHS_S = (2.6, 3.0, 4.0, 6.0, 8.0)
+"""Lengths of pieces, s; the shortest leaves 2 s of windows, below which nothing is judged."""
 MOST_SHIFT_S = 1.6
 """Sound is moved by up to so much both ways, and no more than leaves half of a piece."""
 REACH_S = 2.0
@@ -62,13 +63,13 @@ def look(model: AnySoundModel, scene: Scene, first: int, frames: int) -> Seen:
     return model.look(Crops(0, np.ascontiguousarray(scene.images[first : first + frames]), time_s))
 
 
-def listen(model: AnySoundModel, scene: Scene, first: int, frames: int, shift: int) -> Embeddings:
-    """Sound of a scene as it comes where a file begins at frame ``first`` and its sound is ``shift`` frames early.
+def listen(model: AnySoundModel, scene: Scene, first: int, frames: int, shift_rows: int) -> Embeddings:
+    """Sound of a scene as it comes where a file begins at frame ``first`` and its sound is so many rows early.
 
-    Rows come from frames ``first + shift`` up to ``first + shift + frames``, as far as there are any; what lies beyond
-    does not enter their normalisation either.
+    It is the sound from ``shift_rows`` after that frame, as long as the picture and as far as there is any; what lies
+    beyond does not enter its normalisation either.
     """
-    zero = scene.zero_row + ROWS_PER_FRAME * (first + shift)
+    zero = scene.zero_row + ROWS_PER_FRAME * first + shift_rows
     low, high = max(zero, 0), min(zero + ROWS_PER_FRAME * frames, len(scene.bands))
     if high - low < model.spec.window_rows:
         return Embeddings(np.zeros((0, model.spec.embedding), np.float32), np.zeros(0))
@@ -87,39 +88,43 @@ def measure(
     data: str = "",
     hook: Hook | None = None,
 ) -> list[Piece]:
-    """Pieces of scenes with their own sound, moved by known amounts, and with foreign ones.
+    """Pieces of scenes with their own sound, moved by known amounts, and with foreign ones, moved alike.
 
-    Each scene gives one piece of every length that it has, at a place drawn by ``seed``.
+    Each scene gives one piece of every length that it has, at a place drawn by ``seed``. Amounts are whole rows of
+    10 ms, not frames: files do not keep to the 40 ms between two lags.
     """
     rng, found = np.random.default_rng(seed), list[Piece]()
     for number, scene in enumerate(scenes):
         for seconds in lengths_s:
             frames = round(seconds * PICTURE_HZ)
-            begin, end = scene.sounding()
-            if end - begin < frames:
+            first = _place(rng, scene, frames)
+            if first is None:
                 continue
-            most = round(min(MOST_SHIFT_S, seconds / 2) * PICTURE_HZ)
-            first = begin + int(rng.integers(end - begin - frames + 1))
-            low, high = max(begin - first, -most), min(end - first - frames, most)
-            shift = int(rng.integers(low, high + 1)) if high >= low else 0
-            if high - low < most:  # no room to move the whole piece: what is missing at one end is cut
-                shift = int(rng.integers(-most, most + 1))
-            seen = look(model, scene, first, frames)
-            periodic = scene.period_s is not None
+            seen, periodic = look(model, scene, first, frames), scene.period_s is not None
+            shift = _shift(rng, seconds)
             own = correlate(seen, listen(model, scene, first, frames, shift), REACH_S)
-            offset_ms = 1000 * shift / PICTURE_HZ
-            found.append(Piece(own, offset_of(own), offset_ms, seconds, periodic, data))
+            found.append(Piece(own, offset_of(own), 1000 * shift / FEATURE_HZ, seconds, periodic, data))
             for _ in range(foreign):
                 other = scenes[int(rng.integers(len(scenes)))]
-                low, high = other.sounding()
-                if other.group == scene.group or high - low < frames:
-                    continue
-                at = low + int(rng.integers(high - low - frames + 1))
-                blocks = correlate(seen, listen(model, other, at, frames, 0), REACH_S)
-                found.append(Piece(blocks, offset_of(blocks), float("nan"), seconds, periodic, data))
+                at = _place(rng, other, frames)
+                if other.group != scene.group and at is not None:
+                    blocks = correlate(seen, listen(model, other, at, frames, _shift(rng, seconds)), REACH_S)
+                    found.append(Piece(blocks, offset_of(blocks), float("nan"), seconds, periodic, data))
         if hook:
             hook("measuring", number + 1, len(scenes))
     return found
+
+
+def _place(rng: np.random.Generator, scene: Scene, frames: int) -> int | None:
+    """First frame of a piece, drawn; None where the scene has not so many frames with sound."""
+    begin, end = scene.sounding()
+    return begin + int(rng.integers(end - begin - frames + 1)) if end - begin >= frames else None
+
+
+def _shift(rng: np.random.Generator, seconds: float) -> int:
+    """By how many rows the sound of a piece is early."""
+    most = round(min(MOST_SHIFT_S, seconds / 2) * FEATURE_HZ)
+    return int(rng.integers(-most, most + 1))
 
 
 def calibrate(pieces: Sequence[Piece]) -> AnySoundCalibration:
@@ -129,7 +134,7 @@ def calibrate(pieces: Sequence[Piece]) -> AnySoundCalibration:
     ------
     UsageError : there are too few pieces, or all are right, or all wrong
     """
-    usable = [p for p in pieces if p.seconds >= MIN_SECONDS and np.isfinite(p.found.offset_ms)]
+    usable = [p for p in pieces if p.blocks.seconds() >= MIN_SECONDS and np.isfinite(p.found.offset_ms)]
     count = sum(p.own for p in usable)
     if min(count, len(usable) - count) < LEAST_PIECES:
         raise UsageError(
@@ -161,16 +166,19 @@ def design(pieces: Sequence[Piece]) -> F64:
     return np.array([[terms(p.blocks, p.found)[name] for name in TERMS] for p in pieces], np.float64)
 
 
+def answered(found: AnySoundCalibration, piece: Piece) -> bool:
+    """Whether ``clapboard check --any-sound`` would answer for such a file."""
+    return judge(piece.blocks, found.bias, found.weights, synchronisable=found.told).offset.trusted
+
+
 def describe(found: AnySoundCalibration, pieces: Sequence[Piece], say: Callable[[str], None]) -> None:
-    """Say how often answers of each length are given and right."""
-    pieces = [p for p in pieces if np.isfinite(p.found.offset_ms)]
-    weight = np.array([found.weights[name] for name in TERMS])
-    p = 1 / (1 + np.exp(-np.clip(design(pieces) @ weight + found.bias, -30, 30)))
+    """Say how often answers of each length are given and right, on what the calibration was fitted to."""
+    sure = np.array([answered(found, piece) for piece in pieces])
+    right = np.array([piece.right() for piece in pieces])
     for data, seconds in sorted({(piece.data, piece.seconds) for piece in pieces}):
         here = np.array([(piece.data, piece.seconds) == (data, seconds) for piece in pieces])
         own = here & np.array([piece.own for piece in pieces])
         other = here & ~own
-        right, sure = np.array([piece.right() for piece in pieces]), p >= MIN_PROBABILITY
         said = {
             "own pieces": f"{own.sum()}",
             "found within 40 ms": share(right, own),

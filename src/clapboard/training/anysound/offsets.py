@@ -91,10 +91,12 @@ class OffsetTask:
         batch, control = self._recipe.batch, self._recipe.control
         frames = batch.frames + WINDOW_FRAMES - 1
         periods: list[float | None] = []
+        groups: list[str] = []
 
         def cut(scenes: Sequence[Scene], count: int) -> Chunks:
             found = chunks(scenes, rng, frames=frames, clips=count, seen=True, changes=USUAL)
             periods.extend(scenes[number].period_s for number in found.scene.tolist())
+            groups.extend(scenes[number].group for number in found.scene.tolist())
             return found
 
         drawn = self._sets.draw(rng, batch.clips, cut)
@@ -107,6 +109,8 @@ class OffsetTask:
         own, other = self._curves(cast(AnySound, net), images.to(device), rows.to(device), valid)
         wrong = torch.from_numpy(ambiguous(periods)).to(device)
         own = own.masked_fill(wrong, -torch.inf)
+        same = torch.tensor([groups[n - 1] == group for n, group in enumerate(groups)], device=device)
+        other = other.masked_fill(same[:, None], -torch.inf)  # the same recording is no foreign sound
         target = torch.zeros(len(own), own.shape[1] + other.shape[1], device=device)
         for step, weight in ((-1, SOFT), (0, 1 - 2 * SOFT), (1, SOFT)):
             target[torch.arange(len(own)), torch.from_numpy(true + step).clamp(0, own.shape[1] - 1)] += weight
