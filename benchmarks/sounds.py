@@ -12,8 +12,8 @@ made ready as a whole, no shift by a whole period. A recording gives as many pai
 scorer. Two controls must come out at 50 %: the picture frozen, and both sounds taken from another recording.
 
 With ``--manifest`` (the table of real clips) there is a table for each grade, A events and B sustained, and the words:
-"no evidence on real clips" where chance may have done it, see `clapboard.metrics.pairs`. Every row of a table is one
-test, and the more there are the stronger each has to be: name few scorers and ranges for a claim.
+"no evidence on real clips" where chance may have done it, see `clapboard.metrics.pairs`. Every row of every table is
+one test, and the more there are the stronger each has to be: name few scorers and ranges for a claim.
 """
 
 import argparse
@@ -171,8 +171,13 @@ def judge_all(scenes: Sequence[Scene], scorers: Mapping[str, Scorer], ranges: Se
     return judged
 
 
-def pair_rows(judged: Table, clips: set[str]) -> list[dict[str, Any]]:
-    """For some recordings: the numbers of `clapboard.metrics.pairs`, the controls, and what each of them won."""
+def pair_rows(judged: Table, clips: set[str], *, tables: int) -> list[dict[str, Any]]:
+    """For some recordings: the numbers of `clapboard.metrics.pairs`, the controls, and what each of them won.
+
+    Parameters
+    ----------
+    tables : how many are made from these scorers and ranges; each row of each is a test
+    """
     rows = []
     for (name, scorer), parts in judged.items():
         of_these, *controls = (part.of(clips) for part in parts)
@@ -182,7 +187,7 @@ def pair_rows(judged: Table, clips: set[str]) -> list[dict[str, Any]]:
             {"shifts": f"{name} {SHIFTS[name][0]:g}-{SHIFTS[name][1]:g} s", "range": name, "scorer": scorer}
             | asdict(result)
             | {what: control.result().accuracy for what, control in zip(CONTROLS, controls, strict=True)}
-            | {"evidence": metric.evidence(result, tests=len(judged))}
+            | {"evidence": metric.evidence(result, tests=tables * len(judged))}
             | {"won_by_clip": dict(zip(sorted(set(of_these.clips)), (wins / number).tolist(), strict=True))}
         )
     return rows
@@ -270,7 +275,7 @@ def main() -> int:
     for title, those in parts.items():
         groups = {scene.group for scene in those}
         print(f"\n{title}: {len(groups)} recordings, {len(those)} scenes\n")
-        rows, offsets = pair_rows(judged, groups), offset_rows(measured, groups)
+        rows, offsets = pair_rows(judged, groups, tables=len(parts)), offset_rows(measured, groups)
         print("\n".join(table(rows, words=chosen.manifest is not None)))
         for lines in (list(difference_lines(rows)), list(offset_table_lines(offsets))):
             print(*["", *lines] if lines else [], sep="\n", end="\n" if lines else "")

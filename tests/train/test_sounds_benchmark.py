@@ -55,7 +55,7 @@ def scripts() -> Iterator[Any]:
 def pair_rows(scripts: Any, scenes: list[Scene], scorers: Any, range_name: str, count: int) -> list[dict[str, Any]]:
     """Rows of all recordings."""
     judged = scripts("sounds").judge_all(scenes, scorers, [range_name], count)
-    return scripts("sounds").pair_rows(judged, {scene.group for scene in scenes})
+    return scripts("sounds").pair_rows(judged, {scene.group for scene in scenes}, tables=1)
 
 
 def offset_rows(scripts: Any, scenes: list[Scene], scorers: Any, *, zero_known: bool) -> list[dict[str, Any]]:
@@ -95,6 +95,15 @@ def test_baselines_tell_and_controls_do_not(scripts: Any) -> None:
     assert {row["evidence"] for row in twice} == {"no evidence on real clips"}, (
         "one of two tests needs more than 6 clips"
     )
+
+
+def test_every_row_of_every_table_is_a_test(scripts: Any) -> None:
+    """Protects the words: six clips are enough for one test, and not where the same row stands in three tables."""
+    won = scripts("sounds").Judged([1.0] * 6, [0.0] * 6, [f"clip{n}" for n in range(6)])
+    judged = {("near", "motion energy"): (won, won, won)}
+    rows_of = scripts("sounds").pair_rows
+    assert rows_of(judged, set(won.clips), tables=1)[0]["evidence"] == "evidence on real clips"
+    assert rows_of(judged, set(won.clips), tables=3)[0]["evidence"] == "no evidence on real clips"
 
 
 def test_foreign_sound_is_of_another_recording(scripts: Any) -> None:
