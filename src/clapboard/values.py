@@ -373,7 +373,8 @@ class Attention:
     blocks_s : (B, 2) start and end of each block of time, s
     weights : (B,) float32, share of all attention that the block got; they sum to 1, or are all 0 where there was none
     maps : (B, h, w) float32, the same share by place; each block's sums to its weight
-    synchronisable : whether the picture shows when the sound happens, and the sound does not just repeat
+    synchronisable : whether the picture shows when the sound happens, the sound does not just repeat, and the offset is
+        likely enough to be right, where the model knows; see `clapboard.sync.any_trust.judge`
     p_synchronisable : probability of that, 0 to 1; NaN for a model that is not calibrated for it
     """
 

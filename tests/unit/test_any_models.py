@@ -172,6 +172,25 @@ class Negative(AnySoundModel):
         return [found[0], -found[1]] if stream == "picture" else found
 
 
+class Unknown(AnySoundModel):
+    """Attention that is no number in one place."""
+
+    array, value = 1, np.nan
+
+    def _arrays(self, stream: str, array: np.ndarray, window: int) -> list[np.ndarray]:
+        found = super()._arrays(stream, array, window)
+        if stream == "picture":
+            found[self.array] = found[self.array].copy()
+            found[self.array].flat[0] = self.value
+        return found
+
+
+class Endless(Unknown):
+    """A vector that overflows."""
+
+    array, value = 0, np.inf
+
+
 class Leaking(AnySoundModel):
     """Attention that knows how many frames there were."""
 
@@ -181,12 +200,25 @@ class Leaking(AnySoundModel):
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "what"), [(Negative, "gives negative attention"), (Leaking, "depends on what lies outside")]
+    ("spoilt", "what"),
+    [
+        (Negative, "gives negative attention"),
+        (Unknown, "gives numbers that are not finite"),
+        (Endless, "gives numbers that are not finite"),
+        (Leaking, "depends on what lies outside"),
+    ],
 )
 def test_verification_finds_what_is_wrong(tiny: Path, spoilt: type[AnySoundModel], what: str) -> None:
     """Protects ``models verify``: each promise is looked at."""
     with pytest.raises(ModelError, match=what):
         verify(spoilt(tiny))
+
+
+@pytest.mark.parametrize("spoilt", [Unknown, Endless])
+def test_what_is_no_number_is_never_measured_with(tiny: Path, spoilt: type[AnySoundModel]) -> None:
+    """Protects answers: a network that fails on some picture is an error, not a clip without a match."""
+    with pytest.raises(ModelError, match="gives numbers that are not finite"):
+        spoilt(tiny).look(pictures(4))
 
 
 def test_models_keep_their_contract(tiny: Path) -> None:

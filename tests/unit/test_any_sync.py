@@ -199,6 +199,18 @@ def test_another_clips_sound_is_not(seed: int) -> None:
     assert not answer.synchronisable
 
 
+def test_what_is_most_likely_wrong_is_not_called_synchronisable() -> None:
+    """Protects clips whose sound the model takes for their own and whose match it does not believe: "no", by both."""
+    answer = judge(blocks(), -3.0, {"gap": 0.0}, synchronisable=(20.0, {"gap": 0.0}))
+    assert answer.offset.p_within_frame == pytest.approx(0.047, abs=0.001)
+    assert not answer.synchronisable
+    assert answer.p_synchronisable == answer.offset.p_within_frame
+    likely = judge(blocks(), 3.0, {"gap": 0.0}, synchronisable=(1.0, {"gap": 0.0}))
+    assert likely.synchronisable
+    assert likely.p_synchronisable == pytest.approx(0.731, abs=0.001)
+    assert judge(blocks(), 0.0, None).synchronisable  # nobody knows how likely: the rules alone decide
+
+
 @pytest.mark.parametrize("period", [0.4, 0.52, 0.8, 1.0, 1.4])
 @pytest.mark.parametrize("offset_ms", [0.0, 210.0])
 def test_regular_events_are_not_synchronisable(period: float, offset_ms: float) -> None:
@@ -241,6 +253,10 @@ def test_what_only_the_file_can_tell(options: dict, cause: str) -> None:
 def test_too_short_and_nothing_looked_at() -> None:
     """Protects the other two causes."""
     assert judged(blocks(seconds=1.5)).offset.reasons == ("only 1.5 s of picture to compare, 2.0 s are needed",)
+    # Of two frames nobody can say whether the picture moves.
+    assert judged(blocks(seconds=0.08), moves=False).offset.reasons == (
+        "only 0.1 s of picture to compare, 2.0 s are needed",
+    )
     seen, sound = streams()
     blind = correlate(Seen(0 * seen.values, 0 * seen.places, seen.time_s), sound, 2.0)
     answer = judged(blind)

@@ -81,6 +81,8 @@ class AnySoundModel(Networks[AnySoundSpec]):
             return Seen(nothing, np.zeros((0, *self.spec.places), np.float32), np.zeros(0))
         parts = [self._arrays("picture", pictures.images[some], window) for some in batches(frames, window)]
         values, places = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        if not (np.isfinite(values).all() and np.isfinite(places).all()):  # NaN is not below zero either
+            raise self.unusable("picture", "it gives numbers that are not finite")
         if places.min() < 0:
             raise self.unusable("picture", "it gives negative attention")
         return Seen(values, places, np.lib.stride_tricks.sliding_window_view(pictures.time_s, window).mean(1))

@@ -223,8 +223,12 @@ def judge(
 
     A clip is *synchronisable* when all of this holds: its sound is not silent, its picture moves, it lasts
     `MIN_SECONDS`, something got attention, its best match does not repeat (`period_s`) and stands above its best rival
-    by `MIN_MARGIN` of its height, and the model's probability for it, where it has one, is at least `LIKELY`. A clip
-    may be synchronisable and still be undecided: where its match lies at the edge of the search, say.
+    by `MIN_MARGIN` of its height, and, where the model has probabilities, that of the clip is at least `LIKELY` and
+    that of the offset at least `MIN_PROBABILITY`. A clip may be synchronisable and still be undecided: where its match
+    lies at the edge of the search, say.
+
+    Whoever has the right match has the clip's own sound, so its probability is the lesser of both; 0 where the match
+    repeats or has a rival.
 
     Parameters
     ----------
@@ -240,16 +244,19 @@ def judge(
     p_right = probability(blocks, whole, bias, weights)
     repeated = float("nan") if nothing else period_s(whole)
     clear = not nothing and not np.isfinite(repeated) and terms(blocks, whole)["margin"] >= MIN_MARGIN
-    p_told = float("nan") if synchronisable is None else probability(blocks, whole, *synchronisable) * bool(clear)
+    p_told = float("nan")
+    if synchronisable is not None:
+        p_told = float(np.fmin(probability(blocks, whole, *synchronisable), p_right)) * bool(clear)
+    told = bool(clear) and not p_told < LIKELY and not p_right < MIN_PROBABILITY  # NaN, not known, is not below
     reasons = [nothing] if nothing else _doubts(blocks, whole, p_right, repeated)
     if not reasons and (odd := disagreement(blocks, whole, bias, weights)):
         reasons = [odd]
-    if not reasons and weights is not None and not (clear and not p_told < LIKELY):
+    if not reasons and weights is not None and not told:
         reasons = ["picture and sound do not show that they belong together: the clip is not synchronisable"]
     if weights is None and sounds:
         reasons.append(NOT_CALIBRATED)
     offset = replace(whole, p_within_frame=p_right, reasons=tuple(reasons))
-    return Answer(offset, bool(clear) and not p_told < LIKELY, p_told)
+    return Answer(offset, told, p_told)
 
 
 def _nothing(blocks: Blocks, whole: Offset, *, moves: bool, sounds: bool) -> str:
@@ -257,8 +264,8 @@ def _nothing(blocks: Blocks, whole: Offset, *, moves: bool, sounds: bool) -> str
     seconds, attention = blocks.seconds(), float(blocks.attention.sum())
     causes = {
         "the sound is silent": not sounds,
-        "the picture does not move: a still has no offset": not moves,
         f"only {seconds:.1f} s of picture to compare, {MIN_SECONDS:.1f} s are needed": seconds < MIN_SECONDS,
+        "the picture does not move: a still has no offset": not moves,
         "nothing to hold on to: the network finds nothing in the picture that makes a sound": (
             attention < LEAST_ATTENTION * float(blocks.windows.sum())
         ),
