@@ -76,7 +76,8 @@ def head_looker(run: Path) -> Looker:
     """The head of a finished run of attention-avs: its weights of blocks of 25 frames, from the first with sound on."""
     import torch
 
-    from clapboard.training.anysound.avs import as_blocks, load_run, weights_of_blocks
+    from clapboard.training.anysound.avs import as_blocks, load_run
+    from clapboard.training.nets.attention_avs import weights_of_blocks
 
     torch.set_num_threads(1)
     avs = load_run(run)

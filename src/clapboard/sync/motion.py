@@ -73,7 +73,11 @@ def motion_energy(images: NDArray[np.uint8], cells: int = 1) -> F64:
 
 
 def onset_strength(rows: NDArray[np.floating]) -> F64:
-    """How much louder each row is than the one before it, mean over bands of what rises, (R - 1,)."""
+    """How much louder each row is than the one before it, mean over bands of what rises, (R - 1,).
+
+    `clapboard.sound.onsets.strength` is made to be looked at and compresses by the level of a file; this is for
+    correlations, which no level changes.
+    """
     return np.asarray(np.maximum(np.diff(np.asarray(rows, np.float64), axis=0), 0).mean(axis=1))
 
 

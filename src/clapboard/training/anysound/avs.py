@@ -28,7 +28,7 @@ from clapboard.training.anysound.controls import control_pairs
 from clapboard.training.anysound.recipe import SoundRecipe
 from clapboard.training.anysound.sets import Sets
 from clapboard.training.anysound.shifts import Curriculum
-from clapboard.training.nets.attention_avs import BLOCK_FRAMES, AttentionAVS, Head, cut_blocks, weights_of_blocks
+from clapboard.training.nets.attention_avs import AttentionAVS, Head, cut_blocks
 from clapboard.training.nets.multisensory import Multisensory, MultisensoryConfig
 from clapboard.values import F32
 
@@ -171,6 +171,3 @@ def load_scorers(folder: Path) -> Mapping[str, Callable[[NDArray[np.uint8], F32]
 def _is_avs(run: Path) -> bool:
     """Whether a run is of this training."""
     return SoundRecipe.read(run / "recipe.toml").task == "attention-avs"
-
-
-__all__ = ["BLOCK_FRAMES", "PairTask", "load_run", "load_scorers", "make_net", "score_pairs", "weights_of_blocks"]

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from clapboard.errors import UsageError
 from clapboard.sound.features import log_mel
+from clapboard.sync.motion import onset_strength
 from clapboard.timebase import FEATURE_HZ, PICTURE_HZ
 from clapboard.values import F32, F64
 
@@ -101,16 +102,6 @@ class Curriculum:
         return stage.ranges[int(rng.choice(len(weights), p=weights / weights.sum()))][0], stage.other
 
 
-FAR_FIRST = Curriculum(
-    (
-        Stage(0.2, (("far", 1.0),), other=0.3),
-        Stage(0.5, (("far", 0.7), ("near", 0.3)), other=0.1),
-        Stage(1.0, (("far", 0.4), ("near", 0.5), ("close", 0.1))),
-    )
-)
-"""Other clips and far shifts, then nearer ones."""
-
-
 def is_negative(shift_s: float, period_s: float | None, tolerance_s: float = TOLERANCE_S) -> bool:
     """Whether sound moved by ``shift_s`` is out of sync: not within the tolerance of a whole number of periods.
 
@@ -178,17 +169,6 @@ SMOOTH_ROWS = 9
 leave a shift by a period as good as in sync."""
 
 
-def onset_strength(rows: NDArray[np.floating[Any]]) -> F64:
-    """How much louder each row is than the row before, mean over the bands, (R,), never negative.
-
-    Parameters
-    ----------
-    rows : (R, S) natural log power of bands, 10 ms apart
-    """
-    rise = np.diff(np.asarray(rows, np.float64), axis=0, prepend=np.asarray(rows[:1], np.float64))
-    return np.asarray(np.maximum(rise, 0).mean(1), np.float64)
-
-
 def period_of(sound: NDArray[np.floating[Any]]) -> float | None:
     """The period of a sound that repeats itself exactly, s; None where it does not, or is too short to tell.
 
@@ -200,7 +180,7 @@ def period_of(sound: NDArray[np.floating[Any]]) -> float | None:
     sound : (N,) samples at 16 kHz in [-1, 1], or (R, S) natural log power of bands, 10 ms apart
     """
     rows: NDArray[np.floating[Any]] | F32 = log_mel(np.asarray(sound, np.float32)) if sound.ndim == 1 else sound
-    strength = onset_strength(rows)
+    strength = np.concatenate([[0.0], onset_strength(rows)])
     window = np.hanning(SMOOTH_ROWS + 2)[1:-1]
     strength = np.convolve(strength, window / window.sum(), "same") if len(strength) >= SMOOTH_ROWS else strength[:0]
     longest = min(round(LONGEST_PERIOD_S * FEATURE_HZ), len(strength) // LEAST_PERIODS)
