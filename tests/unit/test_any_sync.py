@@ -220,6 +220,20 @@ def test_regular_events_are_not_synchronisable(period: float, offset_ms: float) 
     assert f"repeats every {period:.2f} s" in answer.offset.reasons[0]
 
 
+@pytest.mark.parametrize("seed", [83, 132])
+def test_chance_that_repeats_is_no_metronome(seed: int) -> None:
+    """Protects people with a noisy clip: chance has two peaks alike now and then, and is no rhythm."""
+    noisy = blocks(seed=seed, foreign=True, one_kind=True)
+    assert np.isfinite(period_s(offset_of(noisy)))
+    answer = judged(noisy, synchronisable=(BIAS, SURE))
+    assert "do not match clearly" in answer.offset.reasons[0]
+    assert len(answer.offset.reasons) == 1
+    assert not answer.synchronisable
+    believed = judge(noisy, 20.0, {"gap": 0.0})  # even a model that believes anything does not make it one
+    assert not believed.synchronisable
+    assert "not synchronisable" in believed.offset.reasons[0]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_irregular_events_are_not_taken_for_regular(seed: int) -> None:
     """Protects against refusing good clips: one kind of event, at odd times, has no period."""

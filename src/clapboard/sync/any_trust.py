@@ -38,6 +38,9 @@ RIVAL_HEIGHT = 0.85
 REPEATS = 0.6
 """A curve repeats when it correlates with itself, moved by the period, by at least this much: two equal peaks give 0.5,
 three 0.67."""
+REPEATS_AGREEMENT = 0.95
+"""Both halves of the clip must bear the match out by this much before its period is called that of the sound: whole
+rendered metronomes have at least 0.97, curves of real clips that repeat by chance at most 0.92."""
 MIN_MARGIN = 0.1
 """A best match must stand above its best rival by this part of its height over the median, or nothing can be told."""
 MOST_SECONDS = 20.0
@@ -228,7 +231,8 @@ def judge(
     lies at the edge of the search, say.
 
     Whoever has the right match has the clip's own sound, so its probability is the lesser of both; 0 where the match
-    repeats or has a rival.
+    repeats or has a rival. That the sound repeats is said only where both halves of the clip bear the match out
+    (`REPEATS_AGREEMENT`): a curve of chance repeats as well, now and then.
 
     Parameters
     ----------
@@ -248,7 +252,8 @@ def judge(
     if synchronisable is not None:
         p_told = float(np.fmin(probability(blocks, whole, *synchronisable), p_right)) * bool(clear)
     told = bool(clear) and not p_told < LIKELY and not p_right < MIN_PROBABILITY  # NaN, not known, is not below
-    reasons = [nothing] if nothing else _doubts(blocks, whole, p_right, repeated)
+    sure = np.isfinite(repeated) and agreement(blocks, whole) >= REPEATS_AGREEMENT
+    reasons = [nothing] if nothing else _doubts(blocks, whole, p_right, repeated if sure else float("nan"))
     if not reasons and (odd := disagreement(blocks, whole, bias, weights)):
         reasons = [odd]
     if not reasons and weights is not None and not told:
