@@ -17,6 +17,7 @@ from clapboard.media.write import bake, shift, write_clip
 from clapboard.models import store
 from clapboard.models.any_session import AnySoundModel, load_any_sound
 from clapboard.models.session import load_model
+from clapboard.sync.any_trust import judge
 from clapboard.testing import make_clip
 from clapboard.testing.events import render_events, write_events
 from clapboard.values import Crops
@@ -75,6 +76,7 @@ def test_offsets_of_files_come_back(tiny: Path, tmp_path: Path, capsys: Capture,
     assert (found["status"], code) == (("in_sync", 0) if options["offset_ms"] == 0 else ("out_of_sync", 1))
     assert found["offset_ms"] == pytest.approx(options["offset_ms"], abs=WITHIN_MS)
     assert (found["by"], found["tracks"], found["synchronisable"]) == ("any sound", [], True)
+    assert found["why_by"] is None
     assert found["p_synchronisable"] > 0.9
     assert found["model"]["name"] == "tiny-any"
     assert sum(block["weight"] for block in found["blocks"]) == pytest.approx(1, abs=1e-4)
@@ -208,6 +210,9 @@ def test_without_a_face_it_is_measured_by_any_sound(bundled: Path, clip: Path, c
     """Protects the choice: no face in the whole file, so any sound; both kinds of output say so."""
     assert main(["check", str(clip)]) == 0
     assert "  measured by any sound, no face was found\n" in capsys.readouterr().out
+    assert main(["check", "--json", str(clip)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["by"], found["why_by"]) == ("any sound", "no face was found")
     told: list[str] = []
     report = clapboard.check(clip, hook=lambda step, *_: told.append(step))
     assert (report.by, report.why_by, report.model.name) == ("any sound", "no face was found", "any-sound-s")
@@ -225,8 +230,23 @@ def test_both_ways_say_why_where_neither_answers(bundled: Path, tmp_path: Path) 
     assert report.status == "undecided"
     assert report.offset.reasons[0] == "no face was found"
     assert "picture and sound do not match clearly" in report.offset.reasons[1]
-    assert any("a face must be at least" in hint for hint in report.hints)
-    assert any("a longer piece" in hint for hint in report.hints)
+    assert report.hints == ("a longer piece, with more that is both seen and heard, would tell",)
+    lips = clapboard.check(tmp_path / "x.mp4", any_sound=False)
+    assert any("a face must be at least" in hint for hint in lips.hints)
+
+
+def test_a_wider_search_is_proposed_only_for_a_clear_match(model: AnySoundModel, tmp_path: Path) -> None:
+    """Protects the time of users: chance lies at the edge too, and no wider search makes a match of it."""
+    path = write_clicks(tmp_path / "edge.mp4", offset_ms=2012.0, seconds=7.0)
+    watched = anysound.watch(path, model)
+    found = anysound.blocks_of(watched, model, 2.0)
+    assert found is not None
+    for bias, proposed in ((20.0, ["search further: --max-offset-ms 6000"]), (-20.0, [])):
+        answer = judge(found, bias, {"gap": 0.0})
+        assert "edge of the search" in answer.offset.reasons[0]
+        assert len(answer.offset.reasons) == (1 if proposed else 2)
+        hints = anysound.hints(answer, watched.clip, 2000.0)
+        assert [hint for hint in hints if "search further" in hint] == proposed
 
 
 def test_a_face_is_measured_by_lips_unless_any_sound_is_asked_for(bundled: Path, tmp_path: Path) -> None:

@@ -280,7 +280,9 @@ def hints(answer: Answer, clip: Clip, max_offset_ms: float) -> tuple[str, ...]:
     if not reasons:
         return ()
     found = []
-    if any("edge of the search" in reason for reason in reasons) and max_offset_ms < WIDEST_MS:
+    unclear = any("do not match clearly" in reason for reason in reasons)
+    # An unclear match lies at the edge by chance, and a wider search has more of that.
+    if any("edge of the search" in reason for reason in reasons) and not unclear and max_offset_ms < WIDEST_MS:
         found.append(f"search further: --max-offset-ms {min(3 * max_offset_ms, WIDEST_MS):.0f}")
     repeated_ms = 1000 * period_s(answer.offset)
     if any("repeats every" in reason for reason in reasons) and repeated_ms / 2 >= 400:
@@ -291,7 +293,7 @@ def hints(answer: Answer, clip: Clip, max_offset_ms: float) -> tuple[str, ...]:
     audio_streams = sum(stream.kind == "audio" for stream in clip.streams)
     if audio_streams > 1:
         found.append(f"the file has {audio_streams} audio tracks; choose another one with --audio-track N")
-    if any("do not match clearly" in reason for reason in reasons):
+    if unclear:
         found.append("a longer piece, with more that is both seen and heard, would tell")
     if NOT_CALIBRATED in reasons:
         found.append("fit the model's probability on clips of its own (docs/any-sound.md)")

@@ -116,10 +116,9 @@ def check(
     instead = replace(instead, why_by=pipeline.NO_FACE)
     if not instead.offset.reasons:
         return instead
-    # Neither way gives an answer: both say why, and what would help.
+    # Neither way gives an answer: both say why. What faces must be like helps nobody whose clip has no people.
     reasons = (*report.offset.reasons, *instead.offset.reasons)
-    hints = tuple(dict.fromkeys((*instead.hints, *report.hints)))
-    return replace(instead, offset=replace(instead.offset, reasons=reasons), hints=hints)
+    return replace(instead, offset=replace(instead.offset, reasons=reasons))
 
 
 def _again(hook: Hook | None) -> Hook | None:

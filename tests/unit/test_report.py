@@ -24,7 +24,7 @@ Make = Callable[..., Report]
 KEYS_OF_SCHEMA_1 = {
     "schema", "file", "status", "offset_ms", "offset_frames", "confidence", "min_distance", "p_within_frame",
     "reasons", "sentence", "tracks", "model", "versions", "audio", "correction", "profile", "hints", "error", "fps",
-    "duration_s", "windows", "file_percent_encoded", "by", "synchronisable", "p_synchronisable", "blocks",
+    "duration_s", "windows", "file_percent_encoded", "by", "why_by", "synchronisable", "p_synchronisable", "blocks",
 }  # fmt: skip
 
 

@@ -31,6 +31,7 @@ def record(report: Report) -> dict[str, Any]:
         "sentence": text(sentence(report)),
         "audio": audio_side(report),
         "by": report.by,
+        "why_by": text(report.why_by) or None,
         **_offset(offset, fps),
         "correction": None if delay_ms is None else {"delay_audio_ms": delay_ms},
         "profile": {
