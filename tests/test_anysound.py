@@ -213,6 +213,12 @@ def test_without_a_face_it_is_measured_by_any_sound(bundled: Path, clip: Path, c
     assert main(["check", "--json", str(clip)]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["by"], found["why_by"]) == ("any sound", "no face was found")
+    assert main(["check", "--json", "--model", "clapboard-s", str(clip)]) == 0
+    assert json.loads(capsys.readouterr().out)["model"]["name"] == "any-sound-s"
+    for command, said in (("check", True), ("fix", False)):
+        assert main([command, "--help"]) == 0
+        words = " ".join(capsys.readouterr().out.split())
+        assert ("a file without a face is measured by any-sound-s all the same" in words) is said
     told: list[str] = []
     report = clapboard.check(clip, hook=lambda step, *_: told.append(step))
     assert (report.by, report.why_by, report.model.name) == ("any sound", "no face was found", "any-sound-s")

@@ -71,6 +71,16 @@ ModelByOption = Annotated[
         f"By default {DEFAULT_MODEL}, with --any-sound {DEFAULT_ANY_SOUND}.",
     ),
 ]
+ModelOfCheckOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|PATH",
+        help="A bundled model's name, or the path of a model's .json; see models list. "
+        f"By default {DEFAULT_MODEL}, with --any-sound {DEFAULT_ANY_SOUND}. Whatever model for lips is named, "
+        f"a file without a face is measured by {DEFAULT_ANY_SOUND} all the same.",
+    ),
+]
 AudioTrackOption = Annotated[
     int | None,
     typer.Option(
