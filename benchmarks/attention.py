@@ -186,7 +186,8 @@ def main() -> None:
         raise SystemExit(f"attention.py: {error}") from None
     if not results and not controls:
         raise SystemExit(f"attention.py: {given.runs} holds no finished run of attention-avs")
-    print("\n".join(["", *table(results), "", *differences(results), *controls]))
+    tables = ["", *table(results), "", *differences(results)] if results else []
+    print("\n".join([*tables, *controls]))
     if given.out:
         given.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

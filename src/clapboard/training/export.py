@@ -68,7 +68,9 @@ def examples(net: TwoStream, more: int = 0) -> dict[str, Tensor]:
     }
 
 
-def write_graph(graph: nn.Module, example: Tensor, axis: str, path: Path, outputs: Sequence[str] = ("embeddings",)) -> None:
+def write_graph(
+    graph: nn.Module, example: Tensor, axis: str, path: Path, outputs: Sequence[str] = ("embeddings",)
+) -> None:
     """Write an ONNX file whose first axis is free; ``outputs`` are the names of what it gives, in order."""
     graph.eval()
     with warnings.catch_warnings():
