@@ -233,6 +233,11 @@ def test_a_head_learns_on_features_that_stay(sets: Sets, scenes: list[Scene], tm
     logits, weights = score_pairs(head, cut)
     assert weights[0].shape[0] == 2
     assert weights[0].sum() == pytest.approx(1, abs=1e-3)
+    for neighbour, text in (("lips", 'network = "clapboard-s"\nsteps = 1\n'), ("unknown", None)):
+        (tmp_path / "runs" / neighbour).mkdir()
+        (tmp_path / "runs" / neighbour / "weights.pt").write_bytes(b"of something else")
+        if text:
+            (tmp_path / "runs" / neighbour / "recipe.toml").write_text(text)
     scorers = load_scorers(tmp_path / "runs")
     assert set(scorers) == {"features", "head"}
     alone = scorers["head"](cut.images[0], cut.rows_true[0])

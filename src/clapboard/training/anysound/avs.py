@@ -30,6 +30,7 @@ from clapboard.training.anysound.sets import Sets
 from clapboard.training.anysound.shifts import Curriculum
 from clapboard.training.nets.attention_avs import AttentionAVS, Head, cut_blocks
 from clapboard.training.nets.multisensory import Multisensory, MultisensoryConfig
+from clapboard.training.tables import toml_of
 from clapboard.values import F32
 
 OTHER_CLIPS = 0.25
@@ -151,7 +152,7 @@ def load_scorers(folder: Path) -> Mapping[str, Callable[[NDArray[np.uint8], F32]
     ------
     UsageError : there is no run
     """
-    runs = sorted(path.parent for path in folder.glob("*/weights.pt") if _is_avs(path.parent))
+    runs = sorted(path.parent for path in folder.glob("*/weights.pt") if _is_avs(path.with_name("recipe.toml")))
     if not runs:
         raise UsageError(f"{folder}: holds no finished run of attention-avs; train some first")
 
@@ -168,6 +169,6 @@ def load_scorers(folder: Path) -> Mapping[str, Callable[[NDArray[np.uint8], F32]
     return {run.name: scorer(load_run(run)) for run in runs}
 
 
-def _is_avs(run: Path) -> bool:
-    """Whether a run is of this training."""
-    return SoundRecipe.read(run / "recipe.toml").task == "attention-avs"
+def _is_avs(recipe: Path) -> bool:
+    """Whether there is a recipe of this training: others may lie beside, of lips, or weights that somebody brought."""
+    return recipe.exists() and toml_of(recipe).get("task") == "attention-avs"
