@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the [train] extra: pip install clapboard[train]")
 
-from clapboard.errors import ModelError, UsageError  # noqa: E402
+from clapboard.errors import MediaError, ModelError, UsageError  # noqa: E402
 from clapboard.models.any_session import AnySoundModel  # noqa: E402
 from clapboard.timebase import ROWS_PER_FRAME  # noqa: E402
 from clapboard.training.anysound import loop as loops  # noqa: E402
@@ -288,6 +288,87 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(
         run(tmp_path / "stopped")
 
 
+class Straight:
+    """One weight; the loss of step ``bad_at`` (from 0), or its gradient alone, is not finite."""
+
+    def __init__(self, bad_at: int, part: str) -> None:
+        self.net: torch.nn.Module = torch.nn.Linear(1, 1)
+        self._bad_at, self._part, self._step = bad_at, part, 0
+
+    def loss(
+        self, net: torch.nn.Module, rng: np.random.Generator, share: float, device: str
+    ) -> tuple[torch.Tensor, float]:
+        value = net(torch.ones(1, 1)).square().sum()
+        if self._step == self._bad_at:
+            # The root of 0 is 0, and has no finite slope.
+            value = value * float("nan") if self._part == "loss" else (0 * net.weight.sum()).sqrt()
+        self._step += 1
+        return value, 1.0
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+@pytest.mark.parametrize("part", ["loss", "gradient"])
+def test_a_loss_that_is_not_a_number_stops_the_run(
+    part: str, clip_norm: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours of steps must not go into weights that are lost, nor over a checkpoint that is good."""
+    monkeypatch.setattr(loops, "SAVE_EVERY", 1)
+    recipe = replace(OFFSETS, optimiser=Optimiser(clip_norm=clip_norm))
+    with pytest.raises(UsageError, match=rf"^step 3: the {part} is not a number; lower optimiser.learning_rate or"):
+        Loop(recipe, Straight(2, part), tmp_path, say=lambda _: None)()
+    kept = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert kept["step"] == 2
+    assert all(value.isfinite().all() for name in ("net", "average") for value in kept[name].values())
+    assert not (tmp_path / "weights.pt").exists()
+
+
+@pytest.mark.parametrize("torn", ["", "st"])
+def test_curves_that_were_cut_are_mended(torn: str, tmp_path: Path) -> None:
+    """A full disk or a killed run leaves a file without its end; the run goes on with whole lines."""
+    (tmp_path / "curves.csv").write_text(torn)
+    Loop(OFFSETS, Straight(9, "loss"), tmp_path, say=lambda _: None)()
+    lines = (tmp_path / "curves.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["step", "4"]
+    (tmp_path / "curves.csv").write_text("\n".join([lines[0], "2,0.50000,1.00000,0.1", "3"]))
+    Loop(OFFSETS, Straight(9, "loss"), tmp_path, say=lambda _: None)()
+    assert (tmp_path / "curves.csv").read_text() == f"{lines[0]}\n2,0.50000,1.00000,0.1\n"
+
+
+def test_a_recipe_is_kept_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a recipe would keep the run from ever going on."""
+
+    def full(self: Path, text: str, **_: object) -> int:
+        with self.open("w", encoding="utf-8") as file:
+            file.write(text[:9])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(MediaError, match="No space left"):
+        loops.keep_recipe(OFFSETS, tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_run_goes_on_with_its_own_data_alone(scenes: list[Scene], tmp_path: Path) -> None:
+    """Data are no part of the recipe, and a run that changes them in the middle is no run of either."""
+    sets = Sets({"a": scenes[:4], "b": scenes[4:]}, {"a": 0.5, "b": 0.5})
+    kept = sets.digest()
+    assert kept == Sets(dict(sets.scenes), dict(sets.shares)).digest()
+    changed = replace(scenes[0], images=255 - scenes[0].images)
+    others = [{"a": scenes[:5], "b": scenes[5:]}, {"a": scenes[:4]}, {"a": scenes[:4], "c": scenes[4:]}]
+    others += [{"a": [changed, *scenes[1:4]], "b": scenes[4:]}, {"b": scenes[4:], "a": scenes[:4]}]
+    assert kept not in {Sets(other, {}).digest() for other in others}
+
+    def run(folder: str, clips: str) -> None:
+        Loop(OFFSETS, Straight(9, "loss"), tmp_path / folder, say=lambda _: None, clips=clips)()
+
+    run("new", kept)
+    run("new", kept)
+    with pytest.raises(UsageError, match="was begun with other clips; give those, or another -o"):
+        run("new", "other")
+    run("without a digest", "")
+    run("without a digest", kept)
+
+
 @pytest.mark.parametrize("bad", [b"", b"no weights"])
 def test_damaged_weights_are_told_in_one_line(bad: bytes, tmp_path: Path) -> None:
     """A file that was cut or overwritten must not end in a traceback of what reads it."""
@@ -394,6 +475,10 @@ def test_training_gives_a_model_that_check_can_load(rendered: Path, tmp_path: Pa
     assert model.spec.calibration is None
     assert any(line.startswith("not calibrated") for line in lines)
     assert model.spec.about["parity"]["picture"] <= model.spec.about["parity"]["bound"]
+    (tmp_path / "fewer").mkdir()
+    assert render(["-o", str(tmp_path / "fewer" / "clean"), "--clean", "--clips", "4", "--seconds", "6"]) == 0
+    with pytest.raises(UsageError, match="other clips"):
+        train_sounds(recipe, [tmp_path / "fewer" / "clean"], tmp_path / "run", device="cpu", say=lines.append)
     with pytest.raises(UsageError, match="begins anew"):
         train_sounds(replace(recipe, begin_from="x"), [rendered], tmp_path / "other", device="cpu")
     with pytest.raises(UsageError, match="is no name for a model"):

@@ -22,7 +22,7 @@ from clapboard.errors import UsageError
 from clapboard.sound.kinds import KINDS
 from clapboard.training.judge import Judge, Score
 from clapboard.training.recipe import Recipe
-from clapboard.training.run import Place, Run, learning_rate, put_tensors
+from clapboard.training.run import Place, Run, forget_lines, learning_rate, put_tensors
 from clapboard.training.sampling import Batches, held_out, stream
 from clapboard.values import Hook
 
@@ -114,16 +114,6 @@ class Loop:
                 f"{self._folder} held out people that it would learn from with these data; give the data it began with"
             )
 
-    def _forget_lines(self) -> None:
-        """Take lines out of the curves whose steps are done again: those after the checkpoint."""
-        path = self._folder / "curves.csv"
-        if not (self._place.first and path.exists()):
-            return
-        head, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        path.write_text(
-            head + "".join(line for line in lines if int(line.split(",")[0]) <= self.run.step), encoding="utf-8"
-        )
-
     def __call__(self, workers: int = 0) -> None:
         """Run to the end, or to the early stop; a checkpoint at every check."""
         recipe, run, last = self._recipe, self.run, self._folder / "last.pt"
@@ -138,7 +128,8 @@ class Loop:
                 raise UsageError(f"{self._folder} was begun with other clips or offsets; give those, or another -o")
             self._best, stopped = _Best(*more["best"]), bool(more["stopped"])
             self._say(f"going on from step {run.step}")
-        self._forget_lines()
+        if self._place.first:
+            forget_lines(self._folder / "curves.csv", run.step)
         world = self._place.world
         numbers = range(run.step * world + self._place.rank, recipe.steps * world, world)
         began_s, begun_cpu_s = time.monotonic(), time.process_time()

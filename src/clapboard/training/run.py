@@ -18,6 +18,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from clapboard.errors import UsageError
+from clapboard.files import write_text
 from clapboard.training.augment import apply_look
 from clapboard.training.losses import LOSSES, check_options
 from clapboard.training.nets import build
@@ -90,6 +91,18 @@ def warm_cosine(rule: Optimiser, step: int, steps: int) -> float:
 def learning_rate(recipe: Recipe, step: int) -> float:
     """The rate of a step of a recipe, see `warm_cosine`."""
     return warm_cosine(recipe.optimiser, step, recipe.steps)
+
+
+def forget_lines(path: Path, step: int) -> None:
+    """Take out of curves what a run that goes on after a step writes again, and a last line that was cut."""
+    if not path.exists():
+        return
+    whole = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+    if whole:
+        kept = [line for line in whole[1:] if int(line.split(",")[0]) <= step]
+        write_text(whole[0] + "".join(kept), path, overwrite=True)
+    else:  # whoever writes the next line writes a head first
+        path.unlink()
 
 
 def put_tensors(state: Mapping[str, Any], path: Path) -> None:

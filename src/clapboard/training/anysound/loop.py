@@ -7,6 +7,7 @@ and dropout depend on the recipe's seed and the number of the step alone.
 
 import copy
 import csv
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from clapboard.errors import UsageError
+from clapboard.files import write_text
 from clapboard.training.anysound.recipe import SoundRecipe
-from clapboard.training.run import PRECISIONS, put_tensors, warm_cosine
+from clapboard.training.run import PRECISIONS, forget_lines, put_tensors, warm_cosine
 from clapboard.values import Hook
 
 SAY_EVERY, SAVE_EVERY = 25, 100
@@ -41,11 +43,12 @@ def keep_recipe(recipe: SoundRecipe, folder: Path) -> None:
     Raises
     ------
     UsageError : the run was begun with another recipe
+    MediaError : it cannot be written
     """
     kept = folder / "recipe.toml"
     folder.mkdir(parents=True, exist_ok=True)
     if not kept.exists():
-        kept.write_text(recipe.toml(), encoding="utf-8")
+        write_text(recipe.toml(), kept, overwrite=False)
     elif SoundRecipe.read(kept) != recipe:
         raise UsageError(f"{folder} was begun with another recipe; give another folder with -o, or its own recipe.toml")
 
@@ -59,10 +62,13 @@ class Loop:
     folder : of the run; made where it is missing
     say : takes lines of progress
     hook : called as ``hook("training", step, steps)``
+    clips : digest of what is learned from, as `clapboard.training.anysound.sets.Sets.digest` gives it, so that a run
+        goes on with its own data alone; not asked where it is empty, here or in a checkpoint
 
     Raises
     ------
-    UsageError : the folder holds another run
+    UsageError : the folder holds another run, or the loss is no longer a number
+    MediaError : the recipe cannot be written into it
     """
 
     def __init__(
@@ -74,9 +80,10 @@ class Loop:
         device: str = "cpu",
         say: Callable[[str], None] = print,
         hook: Hook | None = None,
+        clips: str = "",
     ) -> None:
         self._recipe, self._task, self._folder, self._device = recipe, task, folder, device
-        self._say, self._hook = say, hook
+        self._say, self._hook, self._clips = say, hook, clips
         keep_recipe(recipe, folder)
         self.net = task.net.to(device)
         self.average = copy.deepcopy(self.net).eval()
@@ -91,7 +98,7 @@ class Loop:
         if last.exists():
             self._restore(last)
             self._say(f"going on from step {self.step}")
-        self._forget_lines()
+        forget_lines(self._folder / "curves.csv", self.step)
         began_cpu_s = time.process_time()
         while self.step < self._recipe.steps:
             self._recent.append(self._learn())
@@ -115,14 +122,23 @@ class Loop:
         kind = PRECISIONS[recipe.precision]
         with torch.autocast(self._device.split(":")[0], dtype=kind, enabled=kind is not torch.float32):
             value, right = self._task.loss(self.net, rng, self.step / recipe.steps, self._device)
+        loss = float(value.detach())
+        self._require_number("loss", loss)
         self._optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
-        if recipe.optimiser.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.net.parameters(), recipe.optimiser.clip_norm)
+        # An infinite bound changes nothing; what is asked of it is the norm.
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), recipe.optimiser.clip_norm or math.inf)
+        self._require_number("gradient", float(norm))
         self._optimiser.step()
         self._update_average()
         self.step += 1
-        return float(value.detach()), right
+        return loss, right
+
+    def _require_number(self, what: str, value: float) -> None:
+        """Stop before a step that would spoil the weights and, later, the checkpoint."""
+        if not math.isfinite(value):
+            remedy = "lower optimiser.learning_rate or take precision fp32"
+            raise UsageError(f"step {self.step + 1}: the {what} is not a number; {remedy}")
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -147,32 +163,28 @@ class Loop:
                 writer.writerow(("step", "loss", "right", "cpu_s"))
             writer.writerow((self.step, f"{loss:.5f}", f"{right:.5f}", f"{cpu_s:.1f}"))
 
-    def _forget_lines(self) -> None:
-        """Take lines out of the curves whose steps are done again: those after the checkpoint."""
-        path = self._folder / "curves.csv"
-        if path.exists():
-            head, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if int(line.split(",")[0]) <= self.step]
-            path.write_text(head + "".join(kept), encoding="utf-8")
-
     def _parts(self) -> dict[str, Any]:
         return {"net": self.net, "average": self.average, "optimiser": self._optimiser}
 
     def _save(self, path: Path) -> None:
         """Write everything that going on needs."""
-        put_tensors({"step": self.step, **{name: part.state_dict() for name, part in self._parts().items()}}, path)
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        put_tensors({"step": self.step, "clips": self._clips, **parts}, path)
 
     def _restore(self, path: Path) -> None:
         """Go back to a checkpoint.
 
         Raises
         ------
-        UsageError : the file is not a checkpoint of this recipe
+        UsageError : the file is not a checkpoint of this recipe, or the run was begun with other clips
         """
         try:
             state = torch.load(path, weights_only=True, map_location="cpu")
             for name, part in self._parts().items():
                 part.load_state_dict(state[name])
-            self.step = int(state["step"])
+            self.step, kept = int(state["step"]), str(state.get("clips", ""))
         except Exception as error:  # torch raises whatever the damage leads to
             raise UsageError(f"{path} is not a checkpoint of this recipe ({error}); remove it to begin again") from None
+        if kept and self._clips and kept != self._clips:
+            raise UsageError(f"{self._folder} was begun with other clips; give those, or another -o")
+        self._clips = self._clips or kept

@@ -1,5 +1,7 @@
 """Scenes of several data sets, and a batch drawn from all of them."""
 
+import hashlib
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +22,15 @@ class Sets:
 
     scenes: Mapping[str, Sequence[Scene]]
     shares: Mapping[str, float]
+
+    def digest(self) -> str:
+        """What the scenes are, in their order, which decides what is drawn: their sets, ids and pictures."""
+        found = hashlib.sha256()
+        for name, scenes in self.scenes.items():
+            for scene in scenes:
+                seen = zlib.crc32(scene.images.tobytes())
+                found.update(f"{name} {scene.id} {len(scene.images)} {seen}\n".encode())
+        return found.hexdigest()
 
     def counts(self, rng: np.random.Generator, clips: int) -> dict[str, int]:
         """How many of so many clips come from each set; those of which none is drawn are left out."""

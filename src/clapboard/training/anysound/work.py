@@ -71,7 +71,7 @@ def train_sounds(
     say(f"{sum(map(len, sets.scenes.values()))} scenes to learn from ({learn_min:.1f} min), {held_count} held out")
     keep_recipe(chosen, run)
     task = PairTask(chosen, sets) if chosen.task == "attention-avs" else OffsetTask(chosen, sets)
-    net = Loop(chosen, task, run, device=pick_device(device), say=say, hook=hook)()
+    net = Loop(chosen, task, run, device=pick_device(device), say=say, hook=hook, clips=sets.digest())()
     if chosen.task == "attention-avs":
         return None
     about = {"recipe": tomllib.loads(chosen.toml())}
