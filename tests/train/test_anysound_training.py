@@ -462,6 +462,15 @@ def test_sets_come_from_folders_and_hold_recordings_out(rendered: Path, tmp_path
     assert not np.ptp(frozen.scenes["clean"][0].images, axis=0).any()
 
 
+def test_recipes_of_lips_refuse_whole_pictures(rendered: Path) -> None:
+    """Scenes are 64 px wide, as mouths are: a lips network would learn from them without a word."""
+    from clapboard.training.recipe import Recipe
+    from clapboard.training.work import load_clips
+
+    with pytest.raises(UsageError, match="holds whole pictures, not faces"):
+        load_clips(Recipe(steps=1), [rendered], None)
+
+
 # Out
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from clapboard.dataset.align import Aligned, load, read_offsets
+from clapboard.dataset.rows import read_head
 from clapboard.errors import UsageError
 from clapboard.evaluation.calibrate import FOREIGN_VOICES, LENGTHS_S, calibrate
 from clapboard.evaluation.pieces import own_and_foreign, table
@@ -23,6 +24,7 @@ from clapboard.training.pretrained import from_pretrained
 from clapboard.training.recipe import Recipe
 from clapboard.training.run import pick_device, processes
 from clapboard.values import Hook
+from clapboard.vision.scenes import SCENES
 
 LEAST_PIECES = 40
 """Fewer held-out pieces than this calibrate nothing."""
@@ -38,6 +40,12 @@ def load_clips(recipe: Recipe, data: Sequence[Path], offsets: Path | None) -> li
     """
     given = build(recipe.network, recipe.network_options).inputs
     known = read_offsets(offsets) if offsets else {}
+    for folder in data:
+        if read_head(folder).view in SCENES:
+            raise UsageError(
+                f"{folder}: holds whole pictures, not faces; {recipe.network} learns from faces, recipes of any sound "
+                "(recipes/any-sound-own.toml) from these"
+            )
     clips = load(
         data,
         given.sound,
