@@ -13,6 +13,7 @@ from clapboard import checking
 from clapboard.checking import AnyModel
 from clapboard.errors import MediaError, UndecidedError, UsageError
 from clapboard.files import candidate_beside, put_in_place, require_writable
+from clapboard.pipeline import NO_FACE
 from clapboard.timebase import FRAME_MS, in_words
 from clapboard.values import Hook, Report
 from clapboard.verdict import DEFAULT_PROFILE, Profile
@@ -178,9 +179,12 @@ def _trusted_offset_ms(before: Report) -> float:
         raise MediaError(f"{before.file}: {before.error}")
     if before.status == "undecided" or not before.offset.trusted:
         reasons = "; ".join(before.offset.reasons) or "there was nothing to measure"
+        # Where a face is missing there is another way to measure; a file measured that way has been there already.
+        faceless = before.by == "lips" and NO_FACE in before.offset.reasons
+        other_way = "clapboard fix --any-sound measures by what is seen to make a sound; " if faceless else ""
         raise UndecidedError(
             f"{before.file}: cannot tell how far the sound is off ({reasons}); nothing was written; "
-            "give --offset-ms to shift by a number you know"
+            f"{other_way}give --offset-ms to shift by a number you know"
         )
     return before.offset.offset_ms
 

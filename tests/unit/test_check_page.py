@@ -222,3 +222,49 @@ def test_an_offset_without_its_height_is_no_dot(make_report: Make) -> None:
     report = make_report("a.mp4", 40.0)
     offset: Offset = replace(report.offset, min_distance=float("nan"))
     assert drawings(page(replace(report, offset=offset)))[0].findall("circle") == []
+
+
+def test_a_guess_is_called_one_and_nobody_is_told_to_act_on_it(make_report: Make) -> None:
+    """Protects files from being moved by a number that is not trusted: no advice, neither in the key nor below."""
+    report = make_report("a.mp4", 1758.0, reasons=("picture and sound do not match clearly",))
+    words = read(page(replace(report, verdict=replace(report.verdict, status="undecided")))).words
+    assert "audio is 1758 ms early (best guess, not trusted)" in words
+    assert "Best guess, not trusted: +1758 ms." in words
+    assert "the whole file: +1758 ms (best guess, not trusted)" in words
+    assert "delay it" not in words
+    assert "Answer:" not in words
+    assert "Answer: +300 ms." in read(page(make_report("a.mp4", 300.0))).words
+
+
+def test_what_json_has_is_told_by_kind(make_report: Make) -> None:
+    """Protects whoever reads on in the JSON: it has no curve, and of any sound no places and no onsets."""
+    report = make_report("a.mp4", 40.0)
+    assert "numbers, but not the curve." in read(page(report)).words
+    heard, _ = any_sound(report)
+    assert "numbers, but not the curve, the places in the picture or what begins to sound." in read(page(heard)).words
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        ([0.1, 0.7, 0.2], "most 0:01 (70 %)"),
+        ([0.3, 0.2, 0.3, 0.05, 0.05, 0.05, 0.05], "most 0:00 (30 %), 0:01 (20 %), 0:02 (30 %)"),
+        ([0.25, 0.2, 0.2, 0.2, 0.05, 0.05, 0.05], "most 0:00 (25 %), 0:01 (20 %), 0:02 (20 %)"),
+        ([1 / 3] * 3, None),
+        ([1.0], None),
+        ([0.0, 0.0], None),
+    ],
+)
+def test_only_blocks_above_the_even_share_are_looked_at_most(
+    make_report: Make, weights: list[float], says: str | None
+) -> None:
+    """Protects the word "most": at most three blocks, each with more than its even share; else no line."""
+    report, _ = any_sound(make_report("a.mp4", 40.0), weights)
+    assert dict(facts(report)).get("looked at") == says
+
+
+def test_without_an_offset_nothing_was_looked_at(make_report: Make) -> None:
+    """Protects readers of a still or a silent file: weights by which nothing was found mean nothing."""
+    report, _ = any_sound(make_report("a.mp4", float("nan"), reasons=("the sound is silent",)))
+    assert "looked at" not in dict(facts(report))
+    assert "can be told" in dict(facts(report))

@@ -85,6 +85,18 @@ def test_untrusted_offset_is_refused_with_its_reasons(studio: Studio, tmp_path: 
     assert names(tmp_path) == ["talk.mp4"]
 
 
+def test_without_a_face_the_other_way_is_named(studio: Studio, tmp_path: Path) -> None:
+    """Protects who has no face in the picture: ``--any-sound`` is named, and only where it would help."""
+    source = clip(tmp_path, 300.0)
+    studio.reasons = ("no face was found",)
+    with pytest.raises(UndecidedError, match=r"found.*; clapboard fix --any-sound measures.*--offset-ms"):
+        repair.fix(source)
+    studio.reasons = ("no speech",)
+    with pytest.raises(UndecidedError) as caught:
+        repair.fix(source)
+    assert "--any-sound" not in str(caught.value)
+
+
 @pytest.mark.parametrize("offset_ms", [300.0, -70.0])
 def test_shift_that_does_not_help_leaves_nothing_behind(studio: Studio, tmp_path: Path, offset_ms: float) -> None:
     """When measuring again contradicts the first measurement, no file stays under any name."""

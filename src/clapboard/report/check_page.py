@@ -16,8 +16,7 @@ from clapboard.report.page import STYLE, document, figure, table, words
 from clapboard.report.pictures import data_uri, fitted
 from clapboard.report.svg import Axis, Plot, round_ticks
 from clapboard.report.text import FACE_COLUMNS, face_row, facts
-from clapboard.report.wording import limits_in_words, sentence
-from clapboard.timebase import in_words
+from clapboard.report.wording import limits_in_words, sentence, side_in_words
 from clapboard.values import Offset, Report, TrackReport
 
 MOST_FACES = 60
@@ -55,7 +54,11 @@ def page(report: Report, blocks: Blocks | None = None, onsets: Onsets | None = N
         body += ["<h2>What was looked at, and when</h2>", *_attention(blocks, onsets)]
     if report.tracks:
         body += ["<h2>Faces</h2>", *_faces(report)]
-    body.append("<p>Offsets are positive where the sound is early. The JSON of the same command has every number.</p>")
+    missing = (
+        "the curve" if report.attention is None else "the curve, the places in the picture or what begins to sound"
+    )
+    json = f"The JSON of the same command has what was found as numbers, but not {missing}."
+    body.append(f"<p>Offsets are positive where the sound is early. {json}</p>")
     return document(f"{report.file}: {sentence(report)}", body, STYLE + _STYLE)
 
 
@@ -82,14 +85,19 @@ def _curves(report: Report) -> str:
     key += [("quiet", "faces, those seen the longest")] if behind else []
     caption = f"{limits_in_words(report.verdict)}: the shaded part."
     if math.isfinite(offset.offset_ms):
-        said, doubt = in_words(offset.offset_ms), "" if offset.trusted else " (best guess, not trusted)"
+        said = f"{side_in_words(offset.offset_ms)}{_doubt(offset)}"
         upright = [(offset.offset_ms, y.low), (offset.offset_ms, y.high)]
         marks.append(plot.line(upright, "series-1", dashed=not offset.trusted))
         if math.isfinite(offset.min_distance):
             marks.append(plot.dots([(offset.offset_ms, sign * offset.min_distance)], "series-1", said))
-        key.append((f"series-1{'' if offset.trusted else ' dashed'}", f"{said}{doubt}"))
-        caption += f" Answer: {offset.offset_ms:+.0f} ms."
+        key.append((f"series-1{'' if offset.trusted else ' dashed'}", said))
+        caption += f" {'Answer' if offset.trusted else 'Best guess, not trusted'}: {offset.offset_ms:+.0f} ms."
     return figure(plot.drawing(marks, "Curve over the offsets that were searched"), caption, key)
+
+
+def _doubt(offset: Offset) -> str:
+    """What is said behind an offset that nobody should act on."""
+    return "" if offset.trusted else " (best guess, not trusted)"
 
 
 def _runs(offset: Offset, sign: float) -> list[list[tuple[float, float]]]:
@@ -186,6 +194,6 @@ def _over_time(report: Report, known: Sequence[TrackReport]) -> str:
         marks.append(plot.line(ends, "series-0" if track.decides else "quiet", dots=said))
     if math.isfinite(whole_ms):
         marks.append(plot.line([(x.low, whole_ms), (x.high, whole_ms)], "series-1", dashed=True))
-        key.append(("series-1 dashed", f"the whole file: {whole_ms:+.0f} ms"))
+        key.append(("series-1 dashed", f"the whole file: {whole_ms:+.0f} ms{_doubt(report.offset)}"))
     key = [("series-0", "faces that decide"), ("quiet", "other faces, and 0"), *key]
     return figure(plot.drawing(marks, "Offset of each face over time"), "Each face through its shot.", key)

@@ -43,7 +43,7 @@ def facts(report: Report, *, verbose: bool = False) -> list[tuple[str, str]]:
             ("probability", f"{_percent(offset.p_within_frame)} to be right within one frame ({FRAME_MS:g} ms)")
         )
     if report.attention is not None:
-        lines += _attention(report.attention)
+        lines += _attention(report.attention, found=math.isfinite(offset.offset_ms))
     lines += [("hint", hint) for hint in report.hints]
     if verbose:
         if report.model.name:
@@ -117,14 +117,15 @@ def _offset_in_words(report: Report) -> str:
     return f"{', '.join(parts)} ({meaning}{doubt})"
 
 
-def _attention(attention: Attention) -> list[tuple[str, str]]:
-    """Return whether the file can be told at all, and which seconds were looked at most."""
+def _attention(attention: Attention, *, found: bool) -> list[tuple[str, str]]:
+    """Return whether the file can be told at all, and which seconds were looked at most where an offset was found."""
     known = math.isfinite(attention.p_synchronisable)
     p_told = f", probability {_percent(attention.p_synchronisable)}" if known else ""
     lines = [("can be told", ("yes" if attention.synchronisable else "no") + p_told)]
     order = sorted(range(len(attention.weights)), key=lambda index: -attention.weights[index])
-    most = [index for index in order[:3] if attention.weights[index] > 0]
-    if most:
+    even = 1.001 / max(len(order), 1)  # equal weights are no more than their share by a rounding
+    most = [index for index in order[:3] if attention.weights[index] > even]
+    if found and most:
         seen = (f"{clock(attention.blocks_s[i, 0])} ({_percent(float(attention.weights[i]))})" for i in sorted(most))
         lines.append(("looked at", f"most {', '.join(seen)}"))
     return lines
