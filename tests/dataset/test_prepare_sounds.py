@@ -166,8 +166,8 @@ def test_the_faithful_scene(clips: Path, tmp_path: Path) -> None:
 
 
 BAD = {
-    "per face": ("--kind sounds --per-face", "--per-face make no sense with --kind sounds: no face is looked for", 2),
-    "strict": ("--kind sounds --strict", "--per-face make no sense", 2),
+    "per face": ("--kind sounds --per-face", "--per-face makes no sense with --kind sounds: no face is looked for", 2),
+    "strict": ("--kind sounds --strict", "--per-face makes no sense", 2),
     "face px": ("--kind sounds --min-face-px 20 --min-speech 0.1", "--min-face-px and --min-speech make no sense", 2),
     "view of a face": ("--kind sounds --view mouth-64", "no scene is called mouth-64; there is scene-64, scene-256", 2),
     "scene of a face": ("--view scene-64", "no view is called scene-64", 2),

@@ -417,6 +417,7 @@ def test_recipes_are_read_and_written_in_full(tmp_path: Path) -> None:
         ({"optimiser.warm_up": "1.5"}, "optimiser.warm_up is a part"),
         ({"optimiser.learning_rate": "-1.0"}, "optimiser.learning_rate must be above 0"),
         ({"optimiser.name": '"sgd"'}, "optimiser.name must be adamw"),
+        ({"batch.sets": '{"dense":1}'}, "batch.sets must be a table, as {dense = 1}, not"),
         ({"batch.sets": "{a = -1.0, b = 2.0}"}, "a share in batch.sets is 0 or more"),
     ],
 )

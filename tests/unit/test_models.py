@@ -294,3 +294,15 @@ def test_inference_needs_no_torch_opencv_or_tensorflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_folder_names_the_model_in_it(tmp_path: Path) -> None:
+    """Protects who gives the folder of a run: the line says which file is meant, where there is one."""
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    with pytest.raises(ModelError, match="no model called"):
+        store.locate(tmp_path / "run")
+    (tmp_path / "run" / "model" / "model.json").write_text("{}")
+    for folder in (tmp_path / "run", tmp_path / "run" / "model"):
+        with pytest.raises(ModelError, match=r"is a folder; give the \.json in it: ") as caught:
+            store.locate(folder)
+        assert str(caught.value).endswith(str(tmp_path / "run" / "model" / "model.json"))

@@ -97,7 +97,8 @@ def calibrate(
 ) -> int:
     """Fit the probability of being right to the people that each RUN held out.
 
-    For a model of the same recipe that learned from everybody, and so has nobody left to be judged by.
+    Only for runs of lips: for a model of the same recipe that learned from everybody, and so has nobody left to be
+    judged by.
 
     Exit code: 0 done, 2 the runs held nobody out or do not fit, 4 a file cannot be read or written, 5 torch is missing,
     or a run is not finished.

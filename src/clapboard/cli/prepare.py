@@ -185,7 +185,8 @@ def _rules(kind: Kind, min_seconds: float, of_faces: dict[str, float | bool | No
     given = {name: value for name, value in of_faces.items() if value is not None}
     if kind is Kind.SOUNDS:
         if given:
-            raise UsageError(f"{' and '.join(given)} make no sense with --kind sounds: no face is looked for")
+            makes = "makes" if len(given) == 1 else "make"
+            raise UsageError(f"{' and '.join(given)} {makes} no sense with --kind sounds: no face is looked for")
         return SceneRules(min_seconds)
     faces: Literal["strict", "per-face"] = "per-face" if given.get("--per-face") else "strict"
     return Rules(faces, min_seconds, given.get("--min-face-px", 40.0), given.get("--min-speech", 0.15))

@@ -50,8 +50,9 @@ def refine(
 ) -> int:
     """Measure every clip of a data set by networks that did not learn from it; drop what does not match, move the rest.
 
-    Prints what was dropped and moved with histograms, and writes a table for clapboard train --offsets. Stopped runs go
-    on when the same command is given again. Exit code: 0 done, 2 usage, 4 a file cannot be read, 5 torch is missing.
+    Only for recipes of lips. Prints what was dropped and moved with histograms, and writes a table for clapboard train
+    --offsets. Stopped runs go on when the same command is given again. Exit code: 0 done, 2 usage, 4 a file cannot be
+    read, 5 torch is missing.
     """
     changes = changes_of(settings)
     if changes is None:

@@ -29,6 +29,9 @@ def locate(name_or_path: str | Path) -> Path:
         if os.path.isfile(path):  # Path.is_file raises for names that no system could hold
             return path
         raise ModelError(f"no model at {path}; give a bundled name ({', '.join(names())}) or the .json of a model")
+    within = [path / "model.json", path / "model" / "model.json"]  # the second is where training leaves its model
+    if inside := [file for file in within if os.path.isfile(file)]:
+        raise ModelError(f"{path} is a folder; give the .json in it: {inside[0]}")
     raise ModelError(
         f"no model called {name_or_path}; bundled are {', '.join(names()) or 'none'}, or give a path to a .json"
     )

@@ -108,6 +108,10 @@ def _as(hint: Any, value: Any, name: str) -> Any:
     if hint in (bool, int, str) and type(value) is hint:
         return value
     asked = f"one of {', '.join(map(str, get_args(hint)))}" if origin is Literal else getattr(hint, "__name__", hint)
+    if dataclasses.is_dataclass(hint):
+        asked = "a table"
+    elif origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+        asked = "a table, as {dense = 1}"
     raise UsageError(f"recipe: {name} must be {asked}, not {value!r}")
 
 
