@@ -1,5 +1,7 @@
 """Augmentation changes how a clip looks and sounds, and nothing else: no frame and no row moves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ def test_without_changes_the_middle_is_seen() -> None:
 def test_repeats_show_the_frame_before() -> None:
     """Protects dropped frames as they are seen in files: one frame shown twice, the rest untouched."""
     images = torch.arange(12, dtype=torch.uint8)[None, :, None, None, None].expand(3, 12, 1, 64, 64) * 10
-    how = Augmentation(**{**dict.fromkeys(NO_CHANGE.__dataclass_fields__, 0.0), "repeats": 1.0})
+    how = replace(NO_CHANGE, repeats=1.0)
     look = draw_look(np.random.default_rng(1), 3, 12, 1.0, how)
     seen = apply_look(images, look, 64).mean((2, 3, 4))
     for clip, frame in enumerate(look.repeated.tolist()):
@@ -70,7 +72,7 @@ def test_no_row_moves(name: str) -> None:
 
 def test_reverb_only_comes_after_the_sound() -> None:
     """Protects against a delayed direct sound: an echo adds power after a click and none before or in it."""
-    how = Augmentation(**{**dict.fromkeys(NO_CHANGE.__dataclass_fields__, 0.0), "reverb": 1.0})
+    how = replace(NO_CHANGE, reverb=1.0)
     bands = np.full((2, 60, 40), -15, np.float32)
     bands[:, 20] = 0
     changed = change_sound(bands, np.ones((2, 60), bool), np.random.default_rng(0), how, KINDS["log-mel-40"])
@@ -93,6 +95,6 @@ def test_the_energy_follows_its_bands() -> None:
     """Protects MFCC's first coefficient: noise that doubles the power of every band doubles the energy."""
     kind = KINDS["mfcc-13"]
     bands = kind.bands(np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32))[None]
-    how = Augmentation(**{**dict.fromkeys(NO_CHANGE.__dataclass_fields__, 0.0), "volume": 0.5})
+    how = replace(NO_CHANGE, volume=0.5)
     changed = change_sound(bands, np.ones(bands.shape[:2], bool), np.random.default_rng(0), how, kind)
     np.testing.assert_allclose(changed - bands, np.full_like(bands, (changed - bands)[0, 0, 0]), atol=1e-4)
