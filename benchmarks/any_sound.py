@@ -23,8 +23,11 @@ from clapboard.timebase import PICTURE_HZ
 from clapboard.training.anysound.calibrating import answered, look, measure
 from clapboard.training.anysound.clips import Scene, load_scenes
 from clapboard.training.anysound.controls import control_scenes
+from clapboard.values import F64, Seen
 
 PX = (64.0, 64.0)
+NEAR_S = 0.12
+"""Attention this near to an event is that to it, s."""
 
 
 def share(of: Sequence[bool]) -> float:
@@ -60,11 +63,12 @@ def offsets(model: AnySoundModel, scenes: Sequence[Scene], seconds: float) -> di
 
 def looks(model: AnySoundModel, scenes: Sequence[Scene]) -> dict[str, float]:
     """What attention weighs in whole scenes, in blocks of 1 s."""
-    weights, events, shares = [], [], []
+    weights, events, shares, beside = [], [], [], list[F64]()
     for scene in scenes:
         if scene.events is None or scene.boxes is None:
             continue
         seen = look(model, scene, 0, len(scene.images))
+        beside += besides(scene, seen)
         count = len(scene.images) // PICTURE_HZ
         block = np.clip(np.round(seen.time_s * PICTURE_HZ).astype(int) // PICTURE_HZ, 0, count - 1)
         maps = np.zeros((count, *seen.places.shape[1:]))
@@ -79,15 +83,34 @@ def looks(model: AnySoundModel, scenes: Sequence[Scene]) -> dict[str, float]:
             shares.append(attention.share_over_area(here, attention.inside(scene.boxes[:, frames], here.shape, PX)))
     if not weights:
         return {}
+    across, down = np.median(beside, axis=0).tolist() if beside else (float("nan"), float("nan"))
     return {
         "blocks with an event over the others": attention.block_ratio_of_clips(weights, events),
         "weight inside the source over its area": float(np.nanmean(shares)),
+        "px of 64 by which attention lies right of the source (median over events)": across,
+        "px of 64 by which it lies below": down,
     }
+
+
+def besides(scene: Scene, seen: Seen) -> list[F64]:
+    """How far the middle of the attention lies from that of the source at each of its events: x, y, px."""
+    assert scene.events is not None  # as the caller has seen
+    assert scene.boxes is not None
+    found = []
+    for time_s, source, _ in scene.events[scene.events[:, 1] >= 0]:
+        near = np.abs(seen.time_s - time_s) <= NEAR_S
+        box = scene.boxes[int(source), min(round(time_s * PICTURE_HZ), len(scene.images) - 1)]
+        if near.any() and np.isfinite(box).all():
+            weight = seen.places[near].sum(0)
+            middles = (np.arange(len(weight)) + 0.5) * PX[0] / len(weight)
+            looked = np.array([weight.sum(0) @ middles, weight.sum(1) @ middles]) / weight.sum()
+            found.append(looked - (box[:2] + box[2:]) / 2)
+    return found
 
 
 def cell(name: str, values: Sequence[float]) -> str:
     """Mean over models, then each of several."""
-    percent = not any(word in name for word in ("ms", "pieces", "over")) or "within" in name
+    percent = not any(word in name for word in ("ms", "pieces", "over", "px")) or "within" in name
     show: Callable[[float], str] = (lambda v: f"{v:.1%}") if percent else (lambda v: f"{v:.2f}".removesuffix(".00"))
     if all(np.isnan(v) for v in values):
         return "-"
@@ -100,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+")
     parser.add_argument("--data", nargs="+", type=Path, required=True)
-    parser.add_argument("--lengths", nargs="+", type=float, default=[4.0, 8.0])
+    parser.add_argument("--lengths", nargs="*", type=float, default=[4.0, 8.0], help="none: attention alone")
     parser.add_argument("--limit", type=int)
     given = parser.parse_args()
     try:
@@ -109,9 +132,10 @@ def main() -> None:
             scenes = load_scenes(folder, limit=given.limit)
             columns = {f"{length:g} s": [offsets(m, scenes, length) for m in models] for length in given.lengths}
             seen = [looks(m, scenes) for m in models]
-            print(f"\n{folder.name}: {len(scenes)} scenes\n\n| | " + " | ".join(columns) + " |")
-            print("|---" * (len(columns) + 1) + "|")
-            for name in next(iter(columns.values()))[0]:
+            print(f"\n{folder.name}: {len(scenes)} scenes")
+            if columns:
+                print("\n| | " + " | ".join(columns) + " |\n" + "|---" * (len(columns) + 1) + "|")
+            for name in next(iter(columns.values()))[0] if columns else ():
                 cells = [cell(name, [one[name] for one in found]) for found in columns.values()]
                 print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
             for name in seen[0]:

@@ -101,6 +101,9 @@ def test_offsets_of_a_network_that_follows_changes_are_right(
     assert found["frozen picture within 80 ms"] <= 0.5
     looks = program.looks(model, scenes)
     assert looks["weight inside the source over its area"] > 1.5
+    far = [abs(looks[name]) for name in looks if name.startswith("px")]
+    assert len(far) == 2
+    assert max(far) < 16  # a network that follows what changes looks at the source, within a cell of 16 px
     assert program.cell("within 80 ms", [0.5, 1.0]) == "75.0% (50.0%, 100.0%)"
     assert program.cell("median error, ms", [2.0, 4.0]) == "3 (2, 4)"
 
