@@ -15,8 +15,8 @@ pytestmark = pytest.mark.train
 from clapboard.errors import UsageError  # noqa: E402
 from clapboard.report.blocks import BAR_PX  # noqa: E402
 from clapboard.training.anysound.avs import make_net  # noqa: E402
-from clapboard.training.anysound.loop import keep_recipe  # noqa: E402
 from clapboard.training.anysound.recipe import SoundRecipe  # noqa: E402
+from clapboard.training.tables import keep_recipe  # noqa: E402
 from tiny_any import write_tiny_any  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -8,7 +8,8 @@
 import hashlib
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,37 @@ def difference(graph: nn.Module, path: Path, example: Tensor) -> float:
     return float(np.abs(found - expected).max() / np.median(np.linalg.norm(expected, axis=1)))
 
 
+@contextmanager
+def new_model(folder: Path, name: str) -> Iterator[Path]:
+    """A folder for the files of a model, which then appear in ``folder`` together, ``NAME.json`` last.
+
+    Raises
+    ------
+    UsageError : the name is no file name
+    MediaError : the folder cannot be written to
+    """
+    if not name or Path(name).name != name:
+        raise UsageError(f"{name!r} is no name for a model: it becomes part of file names; give another")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".clapboard-", dir=folder) as made:
+            yield Path(made)
+            move_in(Path(made), folder, last=f"{name}.json")
+    except OSError as error:
+        raise MediaError(f"{folder}: the model cannot be written ({error.strerror}); give another -o") from error
+
+
+def require_parity(name: str, stream: str, found: float) -> None:
+    """Refuse a graph that gives other numbers than torch.
+
+    Raises
+    ------
+    RuntimeError : by more than `MAX_DIFFERENCE`
+    """
+    if not found <= MAX_DIFFERENCE:
+        raise RuntimeError(f"{name}: {stream} by ONNX Runtime and torch differ by {found:g}")
+
+
 def export(
     net: TwoStream,
     folder: Path,
@@ -129,45 +161,37 @@ def export(
     MediaError : the folder cannot be written to
     RuntimeError : ONNX Runtime gives other numbers than torch, by more than `MAX_DIFFERENCE`
     """
-    if not name or Path(name).name != name:
-        raise UsageError(f"{name!r} is no name for a model: it becomes part of file names; give another")
     net = net.cpu().float().eval()
     given, traced, judged = net.inputs, examples(net), examples(net, MORE_WINDOWS)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".clapboard-", dir=folder) as made:
-            parts = {stream: Path(made) / f"{name}.{stream}.onnx" for stream in ("picture", "sound")}
-            found = {}
-            for stream, graph, axis in (
-                ("picture", PictureGraph(net), "frames"),
-                ("sound", SoundGraph(net), "rows"),
-            ):
-                write_graph(graph, traced[stream], axis, parts[stream])
-                found[stream] = difference(graph, parts[stream], judged[stream])
-                if not found[stream] <= MAX_DIFFERENCE:
-                    raise RuntimeError(f"{name}: {stream} by ONNX Runtime and torch differ by {found[stream]:g}")
-            more: dict[str, Any] = {"parity": {"bound": MAX_DIFFERENCE, **found}}
-            if with_torch:
-                weights = Path(made) / f"{name}.safetensors"
-                save_torch(net, weights)
-                more["torch"] = name_and_hash(weights)
-            spec = ModelSpec(
-                name=name,
-                view=given.view,
-                sound=given.sound,
-                window_frames=given.window_frames,
-                window_rows=given.window_rows,
-                embedding=given.embedding,
-                zero_ms=zero_ms,
-                files={stream: name_and_hash(path) for stream, path in parts.items()},
-                calibration=calibration,
-                about={**(about or {}), **more},
-            )
-            spec.write(Path(made) / f"{name}.json")
-            move_in(Path(made), folder, last=f"{name}.json")
-            return folder / f"{name}.json"
-    except OSError as error:
-        raise MediaError(f"{folder}: the model cannot be written ({error.strerror}); give another -o") from error
+    with new_model(folder, name) as made:
+        parts = {stream: made / f"{name}.{stream}.onnx" for stream in ("picture", "sound")}
+        found = {}
+        for stream, graph, axis in (
+            ("picture", PictureGraph(net), "frames"),
+            ("sound", SoundGraph(net), "rows"),
+        ):
+            write_graph(graph, traced[stream], axis, parts[stream])
+            found[stream] = difference(graph, parts[stream], judged[stream])
+            require_parity(name, stream, found[stream])
+        more: dict[str, Any] = {"parity": {"bound": MAX_DIFFERENCE, **found}}
+        if with_torch:
+            weights = made / f"{name}.safetensors"
+            save_torch(net, weights)
+            more["torch"] = name_and_hash(weights)
+        spec = ModelSpec(
+            name=name,
+            view=given.view,
+            sound=given.sound,
+            window_frames=given.window_frames,
+            window_rows=given.window_rows,
+            embedding=given.embedding,
+            zero_ms=zero_ms,
+            files={stream: name_and_hash(path) for stream, path in parts.items()},
+            calibration=calibration,
+            about={**(about or {}), **more},
+        )
+        spec.write(made / f"{name}.json")
+    return folder / f"{name}.json"
 
 
 def name_and_hash(path: Path) -> dict[str, str]:

@@ -24,6 +24,7 @@ from clapboard.training.judge import Judge, Score
 from clapboard.training.recipe import Recipe
 from clapboard.training.run import Place, Run, forget_lines, learning_rate, put_tensors
 from clapboard.training.sampling import Batches, held_out, stream
+from clapboard.training.tables import keep_recipe
 from clapboard.values import Hook
 
 SAY_EVERY = 50
@@ -56,21 +57,6 @@ class _Best:
     accuracy: float = -1.0
     step: int = 0
     worse: int = 0
-
-
-def keep_recipe(recipe: Recipe, folder: Path) -> None:
-    """Write the recipe in full into the run's folder, or refuse to go on with another one than the run began with.
-
-    Raises
-    ------
-    UsageError : the run was begun with another recipe
-    """
-    kept = folder / "recipe.toml"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not kept.exists():
-        kept.write_text(recipe.toml(), encoding="utf-8")
-    elif Recipe.read(kept) != recipe:
-        raise UsageError(f"{folder} was begun with another recipe; give another folder with -o, or its own recipe.toml")
 
 
 class Loop:

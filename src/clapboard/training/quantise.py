@@ -15,12 +15,12 @@ import onnx
 from numpy.typing import NDArray
 
 from clapboard.dataset.align import MARGIN_ROWS, Aligned
-from clapboard.errors import MediaError, UsageError
+from clapboard.errors import UsageError
 from clapboard.models.session import SyncModel
 from clapboard.models.spec import STREAMS
 from clapboard.models.store import read_weights
 from clapboard.runtime import onnx_quantization, onnx_runtime
-from clapboard.training.export import move_in, name_and_hash
+from clapboard.training.export import name_and_hash, new_model
 from clapboard.values import Features
 
 CLIPS = 100
@@ -136,28 +136,23 @@ def quantise(path: Path, folder: Path, clips: Sequence[Aligned], name: str | Non
     if not arrays["picture"]:
         raise UsageError(f"no clip has {spec.window_frames + WINDOWS - 1} frames; give a data set with longer clips")
     new = name or f"{spec.name}-int8"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (
-            tempfile.TemporaryDirectory(prefix=".clapboard-", dir=folder) as made,
-            tempfile.TemporaryDirectory(prefix=".clapboard-", dir=folder) as between,
-        ):
-            likeness, files = {}, {}
-            for stream in STREAMS:
-                target = Path(made) / f"{new}.{stream}.onnx"
-                weights = read_weights(path.parent, spec, stream)
-                _write(weights, arrays[stream], Path(between), target)
-                likeness[stream] = _likeness(_run(weights, arrays[stream]), _run(str(target), arrays[stream]))
-                if not likeness[stream] >= LEAST_LIKENESS:
-                    raise UsageError(
-                        f"{spec.name} does not bear 8 bits: its {stream} embeddings keep a cosine of "
-                        f"{likeness[stream]:.4f} only; use the model in float32"
-                    )
-                files[stream] = name_and_hash(target)
-            about = {k: v for k, v in spec.about.items() if k not in ("torch", "parity")}
-            about["int8"] = {"of": spec.name, "clips": len(arrays["picture"]), "likeness": likeness}
-            replace(spec, name=new, files=files, about=about).write(Path(made) / f"{new}.json")
-            move_in(Path(made), folder, last=f"{new}.json")
-            return folder / f"{new}.json"
-    except OSError as error:
-        raise MediaError(f"{folder}: the model cannot be written ({error.strerror}); give another -o") from error
+    with (
+        new_model(folder, new) as made,
+        tempfile.TemporaryDirectory(prefix=".clapboard-", dir=folder) as between,
+    ):
+        likeness, files = {}, {}
+        for stream in STREAMS:
+            target = made / f"{new}.{stream}.onnx"
+            weights = read_weights(path.parent, spec, stream)
+            _write(weights, arrays[stream], Path(between), target)
+            likeness[stream] = _likeness(_run(weights, arrays[stream]), _run(str(target), arrays[stream]))
+            if not likeness[stream] >= LEAST_LIKENESS:
+                raise UsageError(
+                    f"{spec.name} does not bear 8 bits: its {stream} embeddings keep a cosine of "
+                    f"{likeness[stream]:.4f} only; use the model in float32"
+                )
+            files[stream] = name_and_hash(target)
+        about = {k: v for k, v in spec.about.items() if k not in ("torch", "parity")}
+        about["int8"] = {"of": spec.name, "clips": len(arrays["picture"]), "likeness": likeness}
+        replace(spec, name=new, files=files, about=about).write(made / f"{new}.json")
+    return folder / f"{new}.json"

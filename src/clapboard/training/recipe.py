@@ -12,9 +12,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from clapboard.dataset.align import MARGIN_ROWS
-from clapboard.errors import UsageError
 from clapboard.timebase import ROWS_PER_FRAME
-from clapboard.training.tables import as_toml, read_table
+from clapboard.training.tables import as_toml, read_table, refuse
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 LEAST_CHUNK = 6
@@ -169,9 +168,7 @@ class Recipe:
             (not 0 <= self.optimiser.warm_up < 1, "optimiser.warm_up is a part of the run, 0 to below 1"),
             (any(w < 0 for w in self.batch.weights.values()), "batch.weights cannot be negative"),
         ]
-        for bad, text in wrong:
-            if bad:
-                raise UsageError(f"recipe: {text}")
+        refuse(wrong)
 
     def toml(self) -> str:
         """The recipe in full, as TOML that `read` gives back equal."""

@@ -7,11 +7,12 @@ import dataclasses
 import json
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Protocol, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from clapboard.errors import UsageError
+from clapboard.files import write_text
 
 Table = TypeVar("Table")
 
@@ -137,3 +138,44 @@ def _key(key: str) -> str:
         if key.replace("_", "").replace("-", "").isalnum() and key.isascii()
         else json.dumps(key, ensure_ascii=False)
     )
+
+
+class Written(Protocol):
+    """A recipe of any kind: what a run's folder keeps."""
+
+    def toml(self) -> str:
+        """The recipe in full, as TOML that `read` gives back equal."""
+        ...
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The recipe in a TOML file."""
+        ...
+
+
+def keep_recipe(recipe: Written, folder: Path) -> None:
+    """Write the recipe in full into the run's folder, or refuse to go on with another one than the run began with.
+
+    Raises
+    ------
+    UsageError : the run was begun with another recipe
+    MediaError : it cannot be written
+    """
+    kept = folder / "recipe.toml"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not kept.exists():
+        write_text(recipe.toml(), kept, overwrite=False)
+    elif type(recipe).read(kept) != recipe:
+        raise UsageError(f"{folder} was begun with another recipe; give another folder with -o, or its own recipe.toml")
+
+
+def refuse(wrong: Sequence[tuple[bool, str]]) -> None:
+    """Raise at the first of what may be wrong with a recipe that is: whether it is, and what to say.
+
+    Raises
+    ------
+    UsageError : in words, which value and why
+    """
+    for bad, text in wrong:
+        if bad:
+            raise UsageError(f"recipe: {text}")

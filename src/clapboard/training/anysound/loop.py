@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from clapboard.errors import UsageError
-from clapboard.files import write_text
 from clapboard.training.anysound.recipe import SoundRecipe
 from clapboard.training.run import PRECISIONS, forget_lines, put_tensors, warm_cosine
+from clapboard.training.tables import keep_recipe
 from clapboard.values import Hook
 
 SAY_EVERY, SAVE_EVERY = 25, 100
@@ -35,22 +35,6 @@ class Task(Protocol):
     def loss(self, net: nn.Module, rng: np.random.Generator, share: float, device: str) -> tuple[Tensor, float]:
         """Loss of one batch, (), and the part of it that was right, 0 to 1; ``share`` of the run is done."""
         ...
-
-
-def keep_recipe(recipe: SoundRecipe, folder: Path) -> None:
-    """Write the recipe into the run's folder, or refuse to go on with another one than the run began with.
-
-    Raises
-    ------
-    UsageError : the run was begun with another recipe
-    MediaError : it cannot be written
-    """
-    kept = folder / "recipe.toml"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not kept.exists():
-        write_text(recipe.toml(), kept, overwrite=False)
-    elif SoundRecipe.read(kept) != recipe:
-        raise UsageError(f"{folder} was begun with another recipe; give another folder with -o, or its own recipe.toml")
 
 
 class Loop:

@@ -4,7 +4,6 @@
 takes (R, 40) float32 and gives (R - 31, D); see `clapboard.models.any_spec`.
 """
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clapboard.errors import MediaError, UsageError
 from clapboard.models.any_spec import AnySoundCalibration, AnySoundSpec
 from clapboard.runtime import onnx_runtime
 from clapboard.sound.kinds import KINDS
-from clapboard.training.export import MAX_DIFFERENCE, MORE_WINDOWS, SEED, move_in, name_and_hash, write_graph
+from clapboard.training.export import (
+    MAX_DIFFERENCE,
+    MORE_WINDOWS,
+    SEED,
+    name_and_hash,
+    new_model,
+    require_parity,
+    write_graph,
+)
 from clapboard.training.nets.any_sound import (
     PICTURE_PX,
     PLACES,
@@ -109,36 +115,28 @@ def export(
     MediaError : the folder cannot be written to
     RuntimeError : ONNX Runtime gives other numbers than torch, by more than `clapboard.training.export.MAX_DIFFERENCE`
     """
-    if not name or Path(name).name != name:
-        raise UsageError(f"{name!r} is no name for a model: it becomes part of file names; give another")
     net = net.cpu().float().eval()
     traced, judged = examples(), examples(MORE_WINDOWS)
     graphs: dict[str, nn.Module] = {"picture": PictureGraph(net), "sound": SoundGraph(net)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".clapboard-", dir=folder) as made:
-            parts = {stream: Path(made) / f"{name}.{stream}.onnx" for stream in graphs}
-            parity: dict[str, float] = {"bound": MAX_DIFFERENCE}
-            for stream, graph in graphs.items():
-                write_graph(graph, traced[stream], "items", parts[stream], OUTPUTS[stream])
-                parity[stream] = difference(graph, parts[stream], judged[stream])
-                if not parity[stream] <= MAX_DIFFERENCE:
-                    raise RuntimeError(f"{name}: {stream} by ONNX Runtime and torch differ by {parity[stream]:g}")
-            spec = AnySoundSpec(
-                name=name,
-                scene=SCENE,
-                sound=SOUND_KIND,
-                window_frames=WINDOW_FRAMES,
-                window_rows=WINDOW_ROWS,
-                embedding=net.embedding,
-                places=(PLACES, PLACES),
-                zero_ms=zero_ms,
-                files={stream: name_and_hash(path) for stream, path in parts.items()},
-                calibration=calibration,
-                about={**(about or {}), "parity": parity},
-            )
-            spec.write(Path(made) / f"{name}.json")
-            move_in(Path(made), folder, last=f"{name}.json")
-            return folder / f"{name}.json"
-    except OSError as error:
-        raise MediaError(f"{folder}: the model cannot be written ({error.strerror}); give another -o") from error
+    with new_model(folder, name) as made:
+        parts = {stream: made / f"{name}.{stream}.onnx" for stream in graphs}
+        parity: dict[str, float] = {"bound": MAX_DIFFERENCE}
+        for stream, graph in graphs.items():
+            write_graph(graph, traced[stream], "items", parts[stream], OUTPUTS[stream])
+            parity[stream] = difference(graph, parts[stream], judged[stream])
+            require_parity(name, stream, parity[stream])
+        spec = AnySoundSpec(
+            name=name,
+            scene=SCENE,
+            sound=SOUND_KIND,
+            window_frames=WINDOW_FRAMES,
+            window_rows=WINDOW_ROWS,
+            embedding=net.embedding,
+            places=(PLACES, PLACES),
+            zero_ms=zero_ms,
+            files={stream: name_and_hash(path) for stream, path in parts.items()},
+            calibration=calibration,
+            about={**(about or {}), "parity": parity},
+        )
+        spec.write(made / f"{name}.json")
+    return folder / f"{name}.json"

@@ -10,9 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from clapboard.errors import UsageError
 from clapboard.training.recipe import Optimiser
-from clapboard.training.tables import as_toml, read_table, toml_of
+from clapboard.training.tables import as_toml, read_table, refuse, toml_of
 
 TASKS = ("any-sound", "attention-avs")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -97,9 +96,7 @@ class SoundRecipe:
             (not 0 <= self.held_out_share < 1, "held_out_share is a part, 0 to below 1"),
             (self.freeze and not self.begin_from, "freeze needs begin_from, a run whose network is kept"),
         ]  # fmt: skip
-        for bad, text in wrong:
-            if bad:
-                raise UsageError(f"recipe: {text}")
+        refuse(wrong)
 
     def toml(self) -> str:
         """The recipe in full, as TOML that `read` gives back equal."""

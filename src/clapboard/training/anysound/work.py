@@ -13,7 +13,7 @@ from clapboard.models.any_session import AnySoundModel
 from clapboard.models.any_spec import AnySoundCalibration
 from clapboard.training.anysound.avs import PairTask
 from clapboard.training.anysound.calibrating import calibrate, describe, measure
-from clapboard.training.anysound.loop import Loop, keep_recipe
+from clapboard.training.anysound.loop import Loop
 from clapboard.training.anysound.offsets import OffsetTask
 from clapboard.training.anysound.publish import export
 from clapboard.training.anysound.recipe import SoundRecipe
@@ -69,7 +69,6 @@ def train_sounds(
     learn_min = sum(len(scene.images) for scenes in sets.scenes.values() for scene in scenes) / 25 / 60
     held_count = sum(len(scenes) for scenes in held.values())
     say(f"{sum(map(len, sets.scenes.values()))} scenes to learn from ({learn_min:.1f} min), {held_count} held out")
-    keep_recipe(chosen, run)
     task = PairTask(chosen, sets) if chosen.task == "attention-avs" else OffsetTask(chosen, sets)
     net = Loop(chosen, task, run, device=pick_device(device), say=say, hook=hook, clips=sets.digest())()
     if chosen.task == "attention-avs":
