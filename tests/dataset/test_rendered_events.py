@@ -57,6 +57,7 @@ def test_truth_says_what_is_in_the_clip() -> None:
     np.testing.assert_allclose(boxes, clip.boxes[0], atol=0.051)
     assert 0 < np.isnan(boxes[:, 0]).sum() < len(boxes)
     assert (row["kind"], row["split"], row["seed"], row["period_s"]) == ("firework", "sparse", 3, None)
+    assert row["materials"] == ["powder"]
 
 
 def test_what_a_killed_process_leaves_is_mended(tmp_path: Path) -> None:
@@ -77,6 +78,7 @@ def test_clean_sets_are_sets_of_their_own(tmp_path: Path) -> None:
     (row,) = _truth(out)
     assert {source for _, source, _ in row["events"]} == {0}  # type: ignore[attr-defined]
     assert main(["-o", str(out), "--clips", "2", *SHORT]) == 2
+    assert main(["-o", str(out), "--clips", "1", "--dry", *SHORT]) == 2
 
 
 def test_wrong_arguments_and_other_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

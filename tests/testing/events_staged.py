@@ -33,7 +33,7 @@ def staged(
 ) -> Staged:
     """Stage one source twice: once as it is, and once with nothing that sounds."""
     rng = np.random.default_rng(seed)
-    plan = draw_plan(rng, (kind,), seconds=seconds, split=split, part="train", clean=clean)
+    plan = draw_plan(rng, (kind,), seconds=seconds, split=split, part="train", clean=clean, dry=clean)
     time_s = np.arange(round(seconds * rate_hz)) / rate_hz
     images, boxes = stage(np.random.default_rng(seed), plan, time_s, px, colour=False)
     bare, none = stage(np.random.default_rng(seed), replace(plan, sources=()), time_s, px, colour=False)

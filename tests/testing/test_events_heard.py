@@ -116,6 +116,19 @@ def test_levels_and_ends_tell_nothing() -> None:
     assert -6 < max(peaks) <= 0.01
 
 
+def test_dry_sound_is_what_is_seen_alone() -> None:
+    """Protects sets for making sound: all that disturbs is seen, nothing but the blows is heard."""
+    dry, whole = (render_events(5, dry=dry, seconds=4.0, split="sparse") for dry in (True, False))
+    np.testing.assert_array_equal(dry.images, whole.images)
+    assert {event.source for event in dry.events} == {0} < {event.source for event in whole.events}
+    assert dry.events == tuple(event for event in whole.events if event.source == 0)
+    assert np.abs(dry.around).max() == pytest.approx(10 ** (-1 / 20), rel=1e-3)
+    assert (dry.samples == 0).mean() > 0.3
+    assert (whole.samples == 0).mean() < 0.1
+    assert dry.materials == whole.materials
+    assert set(dry.materials) <= {*MATERIAL_SOUNDS}
+
+
 def test_two_channels_place_the_sound() -> None:
     """Protects stereo: the shape is as asked for, and a source is louder on the side on which it is seen."""
     sides = []

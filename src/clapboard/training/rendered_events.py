@@ -1,13 +1,13 @@
 """Rendered events as a data set of scenes, with the truth of each beside the manifest.
 
 ``python -m clapboard.training.rendered_events -o DATASET [--split dense] [--part train] [--clips 2000] [--seconds 8]
-[--first-seed N] [--view scene-64] [--clean] [--processes 2]``
+[--first-seed N] [--view scene-64] [--clean] [--dry] [--processes 2]``
 
 The sound of each entry begins before its pictures and ends after them, by `clapboard.testing.events.plan.LEAD_S`.
 
-``truth.jsonl`` has one row for each entry: id, kind, split, seed, events as [time (s), source, loudness], period_s, and
-boxes (S x T x 4, px; null where a source is not seen). Given again it goes on where it stopped, and with more clips it
-adds them.
+``truth.jsonl`` has one row for each entry: id, kind, materials, split, seed, events as [time (s), source, loudness],
+period_s, and boxes (S x T x 4, px; null where a source is not seen). Given again it goes on where it stopped, and with
+more clips it adds them.
 """
 
 import argparse
@@ -46,11 +46,14 @@ class Rendering:
     part: Part
     view: str
     clean: bool = False
+    dry: bool = False
 
     @property
     def file(self) -> str:
         """What the data set calls it; each is a recording of its own."""
-        return f"events_{self.part}_{self.split}{'_clean' if self.clean else ''}_{self.seed}"
+        return (
+            f"events_{self.part}_{self.split}{'_clean' if self.clean else ''}{'_dry' if self.dry else ''}_{self.seed}"
+        )
 
 
 def render_clip(job: Rendering) -> tuple[Entry, Stored, str]:
@@ -67,6 +70,7 @@ def render_clip(job: Rendering) -> tuple[Entry, Stored, str]:
         split=job.split,
         part=job.part,
         clean=job.clean,
+        dry=job.dry,
     )
     end_s = float(len(clip.time_s) / scene.picture_hz)
     entry = Entry(
@@ -99,6 +103,7 @@ def truth_row(name: str, clip: EventClip) -> str:
     row = {
         "id": name,
         "kind": clip.kind,
+        "materials": clip.materials,
         "split": clip.split,
         "seed": clip.seed,
         "events": [[round(event.time_s, 6), event.source, round(event.loudness, 4)] for event in clip.events],
@@ -184,6 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
     parser.add_argument("--view", default=DEFAULT_SCENE)
     parser.add_argument("--clean", action="store_true", help="without all that disturbs: movers, noise, echoes, shake")
+    parser.add_argument("--dry", action="store_true", help="the sound of what is seen alone, at one level")
     parser.add_argument("--processes", type=int, default=cores())
     chosen = parser.parse_args(arguments)
     try:
@@ -191,9 +197,10 @@ def main(arguments: list[str] | None = None) -> int:
             raise UsageError("--clips and --processes are 1 or more, --first-seed 0 or more")
         able_kinds(KINDS, chosen.split, chosen.seconds)
         seeds = range(chosen.first_seed, chosen.first_seed + chosen.clips)
-        shared = (chosen.seconds, chosen.split, chosen.part, chosen.view, chosen.clean)
+        shared = (chosen.seconds, chosen.split, chosen.part, chosen.view, chosen.clean, chosen.dry)
         jobs = [Rendering(seed, *shared) for seed in seeds]
         settings = {"split": chosen.split, "part": chosen.part, "seconds": chosen.seconds, "clean": chosen.clean}
+        settings |= {"dry": True} if chosen.dry else {}
         fresh = render_set(chosen.out, jobs, settings, chosen.processes)
     except ClapboardError as error:
         print(f"clapboard: {error}", file=sys.stderr)

@@ -35,6 +35,7 @@ class EventClip:
     boxes : (S, T, 4) float32 x0 y0 x1 y1 px: where each sounding source is seen; NaN where it is not
     period_s : s between the events of an exactly regular clip, else None
     kind : kind of the sounding source; of two, both with ``+`` between
+    materials : (S,) what each sounding source is made of
     split, seed : as asked for
     around : (N + 2 lead,) or (N + 2 lead, channels): the same sound from ``LEAD_S`` before the clip to as much after it
     """
@@ -48,6 +49,7 @@ class EventClip:
     boxes: F32
     period_s: float | None
     kind: str
+    materials: tuple[str, ...]
     split: str
     seed: int
     around: F32
@@ -66,6 +68,7 @@ def render_events(
     part: Part = "train",
     kinds: Sequence[Kind] = KINDS,
     clean: bool = False,
+    dry: bool = False,
 ) -> EventClip:
     """Render a clip in which what is seen to touch is heard at that moment.
 
@@ -83,6 +86,7 @@ def render_events(
     part : ``test`` has class parameters that ``train`` never has; see `clapboard.testing.events.classes.RANGES`
     kinds : which kinds to draw from
     clean : without all that disturbs: silent movers, off-screen sounds, noise, echoes, shake, cuts, flicker
+    dry : without what disturbs the sound; the picture has all of it. As a foley artist would record it
 
     Returns
     -------
@@ -98,7 +102,7 @@ def render_events(
     if part not in PARTS or seed < 0:
         raise UsageError(f"part is one of {', '.join(PARTS)}, and seed 0 or more, not {part} and {seed}")
     acting, looking, sounding, room = np.random.default_rng([PARTS.index(part), SPLITS.index(split), seed]).spawn(4)
-    plan = draw_plan(acting, able, seconds=seconds, split=split, part=part, clean=clean)
+    plan = draw_plan(acting, able, seconds=seconds, split=split, part=part, clean=clean, dry=dry)
     time_s = np.array([float(n / rate) for n in range(int(seconds * rate + 1e-9))])
     images, boxes = stage(looking, plan, time_s, px, colour=colour)
     around, events = play((sounding, room), plan, sound_hz, channels)
@@ -113,6 +117,7 @@ def render_events(
         boxes=boxes,
         period_s=plan.period_s,
         kind="+".join(source.looks.kind for source in plan.sources),
+        materials=tuple(source.looks.material for source in plan.sources),
         split=split,
         seed=seed,
         around=around,

@@ -48,6 +48,7 @@ class Plan:
     level, contrast : mean and swing of the background's gray, 0 to 255
     period_s : s between the events of an exactly regular clip, else None
     clean : nothing disturbs
+    dry : nothing disturbs what is heard
     """
 
     seconds: float
@@ -58,10 +59,18 @@ class Plan:
     contrast: float
     period_s: float | None
     clean: bool
+    dry: bool
 
 
 def draw_plan(
-    rng: np.random.Generator, kinds: tuple[Kind, ...], *, seconds: float, split: Split, part: Part, clean: bool
+    rng: np.random.Generator,
+    kinds: tuple[Kind, ...],
+    *,
+    seconds: float,
+    split: Split,
+    part: Part,
+    clean: bool,
+    dry: bool,
 ) -> Plan:
     """Draw who sounds when, out of ``kinds``."""
     level, contrast = rng.uniform(*LEVELS), rng.uniform(8, 45)
@@ -79,7 +88,7 @@ def draw_plan(
             contacts_s = steady_contacts(rng, start_s, end_s)
         x = float(rng.uniform(0.24, 0.30) + 0.46 * place if two else rng.uniform(0.34, 0.66))
         sources.append(draw_source(rng, looks, x, contacts_s, level, outwards=two))
-    return Plan(seconds, split, part, tuple(sources), level, contrast, None if two else period_s, clean)
+    return Plan(seconds, split, part, tuple(sources), level, contrast, None if two else period_s, clean, clean or dry)
 
 
 def off_screen_times(rng: np.random.Generator, plan: Plan) -> F64:

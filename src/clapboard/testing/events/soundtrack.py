@@ -37,14 +37,14 @@ def play(
         for time_s, impact in zip(source.contacts_s.tolist(), source.impacts.tolist(), strict=True):
             _place(tracks, voice.blow(impact), round((time_s + LEAD_S) * sound_hz), source.x)
             events.append(Event(time_s, number, impact, source.looks.kind))
-    if not plan.clean:
+    if not plan.dry:
         for time_s in off_screen_times(room, plan).tolist():
             looks = Looks.draw(room, KINDS[int(room.integers(len(KINDS)))], plan.part)
             impact, x = float(room.uniform(0.3, 0.9)), float(room.uniform(-0.2, 1.2))
             _place(tracks, voice_of(room, looks, sound_hz).blow(impact), round((time_s + LEAD_S) * sound_hz), x)
             events.append(Event(time_s, -1, impact, looks.kind))
         _furnish(room, tracks, sound_hz)
-    peak_db = -1.0 if plan.clean else float(room.uniform(QUIETEST_DB, LOUDEST_DB))
+    peak_db = -1.0 if plan.dry else float(room.uniform(QUIETEST_DB, LOUDEST_DB))
     tracks *= np.float32(10 ** (peak_db / 20) / max(float(np.abs(tracks).max()), 1e-9))
     around = tracks[0] if channels == 1 else np.ascontiguousarray(tracks.T)
     within = (event for event in events if 0 <= event.time_s < plan.seconds)
