@@ -15,6 +15,7 @@ SOURCE = Path(clapboard.__file__).parent
 FLOORS = {
     "values": 1, "timebase": 1, "errors": 1, "runtime": 1, "files": 1,
     "sound": 2, "vision": 2, "sync": 2, "media": 2, "speakers": 2, "report": 2, "verdict": 2, "metrics": 2,
+    "synthesis": 2,
     "models": 3,
     "pipeline": 4, "testing": 4,
     "anysound": 5, "dataset": 5, "embeddings": 5, "speaking": 5, "footage": 5, "published": 5,

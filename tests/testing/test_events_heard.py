@@ -6,11 +6,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from clapboard.synthesis.modal import MATERIAL_SOUNDS
 from clapboard.testing import render_events
 from clapboard.testing.events import KINDS
 from clapboard.testing.events.classes import Kind, Looks
 from clapboard.testing.events.plan import LEAD_S
-from clapboard.testing.events.sounds import MATERIAL_SOUNDS, voice_of
+from clapboard.testing.events.sounds import voice_of
 
 HZ = 16_000
 PLAIN = Looks("stick", "wood", size=1.0, speed=1.0, pitch=1.0, spread=1.0, decay=1.0, build=1.0)

@@ -55,7 +55,7 @@ RANGES = {
 BACKGROUNDS = {"train": ("plain", "slope", "clouds", "stripes"), "test": ("tiles", "rings")}
 """Families of backgrounds."""
 MATERIALS = ("wood", "metal", "skin", "glass", "earth")
-"""What struck things are made of; see `clapboard.testing.events.sounds` for the sound, ``pictures`` for the look."""
+"""What struck things are made of; see `clapboard.synthesis.modal` for the sound, ``pictures`` for the look."""
 MATERIALS_OF: dict[Kind, tuple[str, ...]] = {
     "bounce": MATERIALS,
     "stick": MATERIALS,

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from clapboard.synthesis.laying import add_at
+from clapboard.synthesis.modal import coloured
 from clapboard.testing.events.classes import KINDS, Looks
 from clapboard.testing.events.plan import LEAD_S, Event, Plan, off_screen_times
-from clapboard.testing.events.sounds import add_at, coloured, hum, reverberate, voice_of
+from clapboard.testing.events.sounds import hum, reverberate, voice_of
 from clapboard.values import F32
 
 QUIETEST_DB, LOUDEST_DB = -30.0, 0.0

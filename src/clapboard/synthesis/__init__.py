@@ -1,0 +1,1 @@
+"""Sound made from numbers: blows and textures, spectra and waves; pure functions of arrays."""
