@@ -16,10 +16,10 @@ from clapboard.cli import main  # noqa: E402
 from clapboard.models.any_session import AnySoundModel  # noqa: E402
 from clapboard.training.anysound.avs import PairTask  # noqa: E402
 from clapboard.training.anysound.clips import Scene, load_scenes  # noqa: E402
-from clapboard.training.anysound.loop import Loop  # noqa: E402
 from clapboard.training.anysound.recipe import Clips, SoundRecipe  # noqa: E402
 from clapboard.training.anysound.sets import Sets  # noqa: E402
 from clapboard.training.rendered_events import main as render  # noqa: E402
+from clapboard.training.task_loop import Loop  # noqa: E402
 from tiny_any import write_tiny_any  # noqa: E402
 
 pytestmark = pytest.mark.train

@@ -11,12 +11,11 @@ torch = pytest.importorskip("torch", reason="needs the [train] extra: pip instal
 from clapboard.errors import MediaError, ModelError, UsageError  # noqa: E402
 from clapboard.models.any_session import AnySoundModel  # noqa: E402
 from clapboard.timebase import ROWS_PER_FRAME  # noqa: E402
-from clapboard.training.anysound import loop as loops  # noqa: E402
+from clapboard.training import task_loop as loops  # noqa: E402
 from clapboard.training.anysound.avs import PairTask, load_run, load_scorers, score_pairs  # noqa: E402
 from clapboard.training.anysound.calibrating import calibrate, measure  # noqa: E402
 from clapboard.training.anysound.clips import make_scene, pairs  # noqa: E402
 from clapboard.training.anysound.exporting import export_sound_run  # noqa: E402
-from clapboard.training.anysound.loop import Loop  # noqa: E402
 from clapboard.training.anysound.offsets import (  # noqa: E402
     FIRST_ROW,
     REACH_FRAMES,
@@ -41,6 +40,7 @@ from clapboard.training.nets.any_sound import (  # noqa: E402
 )
 from clapboard.training.recipe import Optimiser  # noqa: E402
 from clapboard.training.rendered_events import main as render  # noqa: E402
+from clapboard.training.task_loop import Loop  # noqa: E402
 from tiny_any import write_tiny_any  # noqa: E402
 
 pytestmark = pytest.mark.train

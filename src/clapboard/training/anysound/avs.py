@@ -86,7 +86,7 @@ class PairTask:
         self._curriculum = Curriculum.of(recipe.shifts, OTHER_CLIPS)
 
     def loss(self, net: nn.Module, rng: np.random.Generator, share: float, device: str) -> tuple[Tensor, float]:
-        """See `clapboard.training.anysound.loop.Task`."""
+        """See `clapboard.training.task_loop.Task`."""
         recipe, avs = self._recipe, cast(AttentionAVS, net)
         name, other = self._curriculum.draw(rng, share)
 

@@ -87,7 +87,7 @@ class OffsetTask:
         self._recipe, self._sets = recipe, sets
 
     def loss(self, net: nn.Module, rng: np.random.Generator, share: float, device: str) -> tuple[Tensor, float]:
-        """See `clapboard.training.anysound.loop.Task`."""
+        """See `clapboard.training.task_loop.Task`."""
         batch, control = self._recipe.batch, self._recipe.control
         frames = batch.frames + WINDOW_FRAMES - 1
         periods: list[float | None] = []

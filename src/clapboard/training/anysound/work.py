@@ -13,7 +13,6 @@ from clapboard.models.any_session import AnySoundModel
 from clapboard.models.any_spec import AnySoundCalibration
 from clapboard.training.anysound.avs import PairTask
 from clapboard.training.anysound.calibrating import calibrate, describe, measure
-from clapboard.training.anysound.loop import Loop
 from clapboard.training.anysound.offsets import OffsetTask
 from clapboard.training.anysound.publish import export
 from clapboard.training.anysound.recipe import SoundRecipe
@@ -21,6 +20,7 @@ from clapboard.training.anysound.scenes import Scene
 from clapboard.training.anysound.sets import load_sets
 from clapboard.training.nets.any_sound import AnySound
 from clapboard.training.run import pick_device
+from clapboard.training.task_loop import Loop
 from clapboard.values import Hook
 
 NAME = "model"

@@ -1,8 +1,9 @@
-"""The loop of both any-sound trainings: steps, learning rate, running average, checkpoints, curves.
+"""The loop of all trainings but that of lips: steps, learning rate, running average, checkpoints, curves.
 
 In the folder of a run lie ``recipe.toml`` (in full), ``curves.csv``, ``last.pt`` (to go on from) and ``weights.pt``
 (the running average at the end). A run that was stopped and goes on ends with the weights of one that was not: batches
-and dropout depend on the recipe's seed and the number of the step alone.
+and dropout depend on the recipe's seed and the number of the step alone, and what a task carries from step to step is
+kept with the weights.
 """
 
 import copy
@@ -11,20 +12,40 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from clapboard.errors import UsageError
-from clapboard.training.anysound.recipe import SoundRecipe
+from clapboard.training.recipe import Optimiser
 from clapboard.training.run import PRECISIONS, forget_lines, put_tensors, warm_cosine
-from clapboard.training.tables import keep_recipe
+from clapboard.training.tables import Written, keep_recipe
 from clapboard.values import Hook
 
 SAY_EVERY, SAVE_EVERY = 25, 100
 """Steps between two lines of progress, and between two checkpoints."""
+
+
+class Course(Written, Protocol):
+    """What the loop asks of a recipe."""
+
+    @property
+    def steps(self) -> int:
+        """How many."""
+
+    @property
+    def seed(self) -> int:
+        """Of all chance."""
+
+    @property
+    def precision(self) -> str:
+        """A key of `clapboard.training.run.PRECISIONS`."""
+
+    @property
+    def optimiser(self) -> Optimiser:
+        """AdamW's numbers."""
 
 
 class Task(Protocol):
@@ -34,6 +55,19 @@ class Task(Protocol):
 
     def loss(self, net: nn.Module, rng: np.random.Generator, share: float, device: str) -> tuple[Tensor, float]:
         """Loss of one batch, (), and the part of it that was right, 0 to 1; ``share`` of the run is done."""
+        ...
+
+
+@runtime_checkable
+class Carrying(Protocol):
+    """A task that carries something from step to step, as the states of truncated backpropagation."""
+
+    def carried(self) -> dict[str, Any]:
+        """What a checkpoint has to keep: tensors and plain values."""
+        ...
+
+    def carry(self, kept: dict[str, Any]) -> None:
+        """Go on from what a checkpoint kept."""
         ...
 
 
@@ -57,7 +91,7 @@ class Loop:
 
     def __init__(
         self,
-        recipe: SoundRecipe,
+        recipe: Course,
         task: Task,
         folder: Path,
         *,
@@ -153,7 +187,8 @@ class Loop:
     def _save(self, path: Path) -> None:
         """Write everything that going on needs."""
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        put_tensors({"step": self.step, "clips": self._clips, **parts}, path)
+        more = {"carried": self._task.carried()} if isinstance(self._task, Carrying) else {}
+        put_tensors({"step": self.step, "clips": self._clips, **parts, **more}, path)
 
     def _restore(self, path: Path) -> None:
         """Go back to a checkpoint.
@@ -166,6 +201,8 @@ class Loop:
             state = torch.load(path, weights_only=True, map_location="cpu")
             for name, part in self._parts().items():
                 part.load_state_dict(state[name])
+            if isinstance(self._task, Carrying):
+                self._task.carry(state["carried"])
             self.step, kept = int(state["step"]), str(state.get("clips", ""))
         except Exception as error:  # torch raises whatever the damage leads to
             raise UsageError(f"{path} is not a checkpoint of this recipe ({error}); remove it to begin again") from None
