@@ -13,7 +13,7 @@ import clapboard
 
 SOURCE = Path(clapboard.__file__).parent
 FLOORS = {
-    "values": 1, "timebase": 1, "errors": 1, "runtime": 1, "files": 1,
+    "values": 1, "timebase": 1, "errors": 1, "runtime": 1, "files": 1, "melscale": 1,
     "sound": 2, "vision": 2, "sync": 2, "media": 2, "speakers": 2, "report": 2, "verdict": 2, "metrics": 2,
     "synthesis": 2,
     "models": 3,

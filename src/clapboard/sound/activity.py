@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from clapboard.sound.features import HIGHEST_HZ, LOWEST_HZ, MEL_BINS, mel_of_hz
+from clapboard.melscale import mel_of_hz
+from clapboard.sound.features import HIGHEST_HZ, LOWEST_HZ, MEL_BINS
 from clapboard.values import Features
 
 BAND_HZ = (150.0, 4500.0)

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from clapboard.melscale import corners_hz, frozen, triangles
 from clapboard.timebase import FEATURE_HZ, SAMPLE_RATE_HZ, SAMPLES_PER_ROW
 from clapboard.values import F32, Features
 
@@ -20,22 +21,11 @@ NORM_MIN_STD = 0.7
 """Least spread (natural-log units) that normalisation divides by, so that noise in a pause is not blown up."""
 
 
-def mel_of_hz(hz: float) -> float:
-    """Hz to mel, the formula of HTK: 2595 log10(1 + f / 700)."""
-    return float(2595 * np.log10(1 + hz / 700))
-
-
 @cache
 def mel_filters(bins: int = MEL_BINS) -> F32:
     """Triangular filters, (bins, 257) float32, each with peak 1, evenly spaced in mel between 60 and 7600 Hz."""
-    edges_mel = np.linspace(mel_of_hz(LOWEST_HZ), mel_of_hz(HIGHEST_HZ), bins + 2)
-    edges_hz = 700 * (10 ** (edges_mel / 2595) - 1)
     hz = np.arange(FFT_SAMPLES // 2 + 1) * SAMPLE_RATE_HZ / FFT_SAMPLES
-    rise = (hz - edges_hz[:-2, None]) / (edges_hz[1:-1] - edges_hz[:-2])[:, None]
-    fall = (edges_hz[2:, None] - hz) / (edges_hz[2:] - edges_hz[1:-1])[:, None]
-    filters = np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
-    filters.setflags(write=False)
-    return filters
+    return frozen(triangles(corners_hz(LOWEST_HZ, HIGHEST_HZ, bins), hz))
 
 
 @cache

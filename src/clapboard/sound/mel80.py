@@ -16,6 +16,7 @@ from functools import cache
 
 import numpy as np
 
+from clapboard.melscale import frozen, triangles
 from clapboard.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_ROW
 from clapboard.values import F32, F64, Features
 
@@ -51,12 +52,7 @@ def filters() -> F32:
     """Triangles of equal area over bins of the spectrum, (80, 401) float32, as ``librosa.filters.mel`` makes them."""
     corner = _hz_of_mel(np.linspace(_mel_of_hz(LOWEST_HZ), _mel_of_hz(HIGHEST_HZ), MEL_BINS + 2))
     hz = np.arange(COLUMN_SAMPLES // 2 + 1) * SAMPLE_RATE_HZ / COLUMN_SAMPLES
-    rise = (hz - corner[:-2, None]) / (corner[1:-1] - corner[:-2])[:, None]
-    fall = (corner[2:, None] - hz) / (corner[2:] - corner[1:-1])[:, None]
-    triangles = np.maximum(0, np.minimum(rise, fall)) * (2 / (corner[2:] - corner[:-2]))[:, None]
-    found = triangles.astype(np.float32)
-    found.setflags(write=False)
-    return found
+    return frozen(triangles(corner, hz) * (2 / (corner[2:] - corner[:-2]))[:, None])
 
 
 @cache
