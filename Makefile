@@ -20,7 +20,7 @@ COMPARE = import clapboard, sys; found_ms = clapboard.check("demo/talk.mp4").off
   sys.exit(0 if abs(found_ms - 300) <= 40 else "demo: that is more than one frame apart")
 SAY = printf '\n$$ %s\n'
 
-.PHONY: help demo test test-train test-scale check clean
+.PHONY: help demo test test-train test-scale test-browser check clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -52,7 +52,19 @@ $(VENV)/installed-scale: $(VENV)/installed-test
 	@$(PIP) --editable '.[scale]'
 	@touch $@
 
-$(VENV)/installed-lint: $(VENV)/installed-train
+$(VENV)/installed-serve: $(VENV)/installed-test
+	@$(PIP) --editable '.[serve]'
+	@touch $@
+
+# Debian's own Chromium plays H.264; the one that Playwright would fetch does not.
+$(VENV)/installed-browser: $(VENV)/installed-serve
+	@$(GROUP) browser > $(VENV)/browser.txt
+	@$(PIP) --requirement $(VENV)/browser.txt
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { as=; test "$$(id -u)" -eq 0 || as=sudo; $$as apt-get update -qq && $$as apt-get install -y -qq chromium; }
+	@touch $@
+
+$(VENV)/installed-lint: $(VENV)/installed-train $(VENV)/installed-serve
 	@$(GROUP) lint > $(VENV)/lint.txt
 	@$(PIP) --requirement $(VENV)/lint.txt
 	@touch $@
@@ -71,7 +83,7 @@ demo: $(VENV)/installed  ## render a talking face with sound 300 ms early, find 
 	@$(BIN)/clapboard check demo/talk.synced.mp4
 	@printf '\nFound, repaired, verified. Both files are in demo/: play them to see the difference.\n'
 
-test: $(VENV)/installed-test  ## run the tests; those for training and clusters are skipped without torch and Ray
+test: $(VENV)/installed-test  ## run the tests; those for training and clusters are skipped without what they need
 	@$(BIN)/python -m pytest -n $(JOBS)
 
 test-train: $(VENV)/installed-train  ## install torch and run the tests for training
@@ -80,7 +92,10 @@ test-train: $(VENV)/installed-train  ## install torch and run the tests for trai
 test-scale: $(VENV)/installed-scale  ## install Ray and run the tests on a cluster of two nodes on this machine
 	@$(BIN)/python -m pytest -m scale
 
-# The types of training/ are those of torch, so it has to be there to check them.
+test-browser: $(VENV)/installed-browser  ## install Starlette, Playwright and Chromium and run the tests of pages
+	@$(BIN)/python -m pytest -m "serve or browser"
+
+# The types of training/ are those of torch, those of serving/ those of Starlette: they have to be there to be checked.
 check: $(VENV)/installed-lint  ## ruff and mypy
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check

@@ -19,7 +19,9 @@ FLOORS = {
     "models": 3,
     "pipeline": 4, "testing": 4,
     "anysound": 5, "dataset": 5, "embeddings": 5, "speaking": 5, "footage": 5, "published": 5,
+    "serving": 5,
     "checking": 6, "evaluation": 6, "batch": 6, "scoring": 6, "syncnet_files": 6,
+    "curation": 6, "study": 6,
     "training": 7, "repair": 7,
     "cli": 8,
 }  # fmt: skip
@@ -129,6 +131,24 @@ def test_only_media_imports_pyav() -> None:
 def test_only_one_place_imports_onnx_runtime() -> None:
     """That place turns off the telemetry, which has to happen before the first import."""
     assert {name for name, path in modules().items() if "onnxruntime" in packages(path)} == {"runtime"}
+
+
+def test_only_the_server_imports_starlette_and_uvicorn() -> None:
+    """They are an extra: pages are plain functions, and reports of answers need no server."""
+    users = {name for name, path in modules().items() if packages(path) & {"starlette", "uvicorn"}}
+    assert users == {"serving.web.app", "serving.web.guard", "serving.web.run"}
+
+
+def test_pages_without_the_extra_say_what_to_install() -> None:
+    """Protects people without it: one line that names it, and all that needs no server still loads."""
+    code = (
+        "import sys, importlib.util; sys.modules['uvicorn'] = sys.modules['starlette'] = None\n"
+        "import clapboard.serving.site, clapboard.serving.database\n"
+        "try:\n    import clapboard.serving.web\n"
+        "except Exception as error:\n    print(type(error).__name__, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "MissingExtraError pages need starlette and uvicorn: pip install 'clapboard[serve]'"
 
 
 def test_the_networks_write_nothing_to_the_home_directory(tmp_path: Path) -> None:
