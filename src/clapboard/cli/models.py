@@ -14,9 +14,11 @@ from clapboard.report.printable import shown
 
 if TYPE_CHECKING:
     from clapboard.models.any_spec import AnySoundSpec
+    from clapboard.models.foley_spec import FoleySpec
     from clapboard.models.spec import ModelSpec
 
-    AnySpec = ModelSpec | AnySoundSpec
+    SyncSpec = ModelSpec | AnySoundSpec
+    AnySpec = SyncSpec | FoleySpec
 
 models_app = typer.Typer(
     name="models",
@@ -30,7 +32,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 @models_app.callback(invoke_without_command=True)
 def _root(context: typer.Context) -> None:
-    """List, show and verify models: what clapboard check and clapboard fix measure with."""
+    """List, show and verify models: what clapboard check and fix measure with, and foley makes sound with."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(EXIT_USAGE)
@@ -126,8 +128,8 @@ def verify(
         if as_json:
             print(json.dumps({"model": name, "whole": code == EXIT_IN_SYNC, "error": problem or None}), flush=True)
         elif not problem:
-            takes = f"{_frame_in_words(model.spec)}; {model.spec.sound}"
-            print(shown(f"{name}: whole: SHA-256 right, both networks run ({takes})"), flush=True)
+            takes, run = f"{_frame_in_words(model.spec)}; {_hears(model.spec)}", _count_in_words(model.spec)
+            print(shown(f"{name}: whole: SHA-256 right, {run} ({takes})"), flush=True)
         worst = max(worst, code)
     return worst
 
@@ -139,7 +141,7 @@ def _descriptions(places: list[Path]) -> Iterator[Path]:
             yield place
             continue
         for path in sorted(place.glob("*.json")):
-            if any(path.with_suffix(f".{stream}.onnx").exists() for stream in ("picture", "sound")):
+            if any(path.with_suffix(f".{stream}.onnx").exists() for stream in ("picture", "sound", "encoder")):
                 yield path
 
 
@@ -147,15 +149,16 @@ def _record(path: Path, spec: "AnySpec") -> dict[str, Any]:
     """Return all that is known of a model, ready for JSON."""
     from dataclasses import asdict
 
-    from clapboard.models.description import ANY_SOUND, LIPS
-    from clapboard.models.spec import ModelSpec
+    from clapboard.models.any_spec import AnySoundSpec
+    from clapboard.models.description import ANY_SOUND, FOLEY, LIPS
+    from clapboard.models.foley_spec import FoleySpec
     from clapboard.models.store import BUNDLED, fingerprint
 
     weights = [path.parent / file["name"] for file in spec.files.values()]
     there = all(file.is_file() for file in weights)
     return {
         **asdict(spec),
-        "kind": LIPS if isinstance(spec, ModelSpec) else ANY_SOUND,
+        "kind": FOLEY if isinstance(spec, FoleySpec) else ANY_SOUND if isinstance(spec, AnySoundSpec) else LIPS,
         "bundled": path.parent == BUNDLED,
         "path": str(path),
         "size_bytes": sum(file.stat().st_size for file in weights) if there else None,
@@ -168,15 +171,18 @@ def _print_table(found: list[dict[str, Any]]) -> None:
     """Print one line a model."""
     from rich.table import Table
 
+    from clapboard.models.description import FOLEY
+
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for name in ("name", "size", "view", "sound", "licence", "calibrated", "where"):
         table.add_column(name, justify="right" if name == "size" else "left", no_wrap=name != "where")
     for one in found:
         size = "missing" if one["size_bytes"] is None else f"{one['size_bytes'] / 1e6:.1f} MB"
-        calibrated = "yes" if one["calibration"] else "no"
+        calibrated = "-" if one["kind"] == FOLEY else "yes" if one["calibration"] else "no"
         where = "bundled" if one["bundled"] else one["path"]
         sees = one.get("view") or one["scene"]
-        cells = (one["name"], size, sees, one["sound"], one["licence"] or "not stated", calibrated, where)
+        hears = "made" if one["kind"] == FOLEY else one["sound"]
+        cells = (one["name"], size, sees, hears, one["licence"] or "not stated", calibrated, where)
         table.add_row(*map(shown, cells))
     output_console().print(table)
 
@@ -191,39 +197,73 @@ def _frame_in_words(spec: "AnySpec") -> str:
     return f"{seen.name}: {seen.px} x {seen.px} px, {'colour' if seen.colour else 'gray'}"
 
 
-def _in_words(path: Path, spec: "AnySpec") -> Iterator[str]:
-    """Return a model line by line: name, then ``what  value``."""
-    from clapboard.models.any_spec import AnySoundSpec
-    from clapboard.models.description import TAKEN_BY
+def _hears(spec: "AnySpec") -> str:
+    """Return which sound a model takes or makes: ``log-mel-40``."""
+    from clapboard.models.foley_spec import FoleySpec
+
+    return f"makes sound by {spec.method}" if isinstance(spec, FoleySpec) else spec.sound
+
+
+def _count_in_words(spec: "AnySpec") -> str:
+    """Return which of its networks run: ``both networks run``."""
+    from clapboard.models.foley_spec import FoleySpec
+
+    return f"{', '.join(spec.files)} run" if isinstance(spec, FoleySpec) else "both networks run"
+
+
+def _sync_lines(spec: "SyncSpec") -> list[tuple[str, str]]:
+    """Return what a model that measures offsets takes and gives."""
     from clapboard.sound.kinds import KINDS
     from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, SAMPLE_RATE_HZ
 
-    one, kind = _record(path, spec), KINDS[spec.sound]
+    kind = KINDS[spec.sound]
     span_s = (spec.window_rows - 1) / FEATURE_HZ + kind.row_samples / SAMPLE_RATE_HZ
-    yield f"{spec.name}{', bundled with Clapboard' if one['bundled'] else ''}"
-    lines = [
-        ("description", one["path"]),
-        ("licence", one["licence"] or "not stated"),
+    return [
         ("sees", f"{_frame_in_words(spec)}; {spec.window_frames} frames, {spec.window_frames / PICTURE_HZ:g} s"),
         ("hears", f"{spec.sound}: {kind.features} numbers every 10 ms; {spec.window_rows} rows, {span_s:.4g} s"),
         ("gives", f"{spec.embedding} numbers for each{_places(spec)}"),
-        ("is", TAKEN_BY[one["kind"]]),
         ("zero", f"{spec.zero_ms:+g} ms are added to every offset"),
+    ]
+
+
+def _foley_lines(spec: "FoleySpec") -> list[tuple[str, str]]:
+    """Return what a model that makes sound takes and gives."""
+    from clapboard.timebase import PICTURE_HZ
+
+    span = f"{spec.margin_frames} frames, {spec.margin_frames / PICTURE_HZ:g} s, before and after each"
+    lines = [("sees", f"{_frame_in_words(spec)}; {span}"), ("method", spec.method)]
+    if spec.materials:
+        lines.append(("materials", ", ".join(spec.materials)))
+        lines.append(("onsets", f"peaks of their probability from {spec.onset_threshold:g} on"))
+    if spec.texture is not None:
+        lines.append(("textures", f"{spec.texture.steps} steps, guidance {spec.texture.guidance:g}"))
+    if spec.encoder is not None:
+        lines.append(("encoder", f"{spec.encoder.kind}; {spec.encoder.features} numbers"))
+    return [*lines, ("zero", f"{spec.zero_ms:+g} ms are added to every onset")]
+
+
+def _in_words(path: Path, spec: "AnySpec") -> Iterator[str]:
+    """Return a model line by line: name, then ``what  value``."""
+    from clapboard.models.description import TAKEN_BY
+    from clapboard.models.foley_spec import FoleySpec
+
+    one = _record(path, spec)
+    yield f"{spec.name}{', bundled with Clapboard' if one['bundled'] else ''}"
+    *takes, zero = _foley_lines(spec) if isinstance(spec, FoleySpec) else _sync_lines(spec)
+    lines = [
+        ("description", one["path"]),
+        ("licence", one["licence"] or "not stated"),
+        *takes,
+        ("is", TAKEN_BY[one["kind"]]),
+        zero,
         ("sha256", f"{one['sha256']} (over those of the networks, as in reports)"),
     ]
     for stream, file in spec.files.items():
         weights = path.parent / file["name"]
         size = f"{weights.stat().st_size / 1e6:.2f} MB" if weights.is_file() else "missing"
         lines.append((stream, f"{file['name']}, {size}, sha256 {file['sha256']}"))
-    if spec.calibration is None:
-        lines.append(("calibration", "none: it measures, but its answers are always undecided"))
-    else:
-        terms = ", ".join(f"{weight:+.4g} {term}" for term, weight in spec.calibration.weights.items())
-        lines.append(("calibration", f"log odds of being right within 40 ms: {spec.calibration.bias:+.4g}, {terms}"))
-        told = spec.calibration.synchronisable if isinstance(spec, AnySoundSpec) else None
-        if told is not None:
-            terms = ", ".join(f"{weight:+.4g} {term}" for term, weight in told.weights.items())
-            lines.append(("can be told", f"log odds that a file can be told at all: {told.bias:+.4g}, {terms}"))
+    if not isinstance(spec, FoleySpec):
+        lines += _calibration_lines(spec)
     yield from (f"  {name:<13}{value}" for name, value in lines)
     for key, value in spec.about.items():
         if isinstance(value, dict):
@@ -236,7 +276,22 @@ def _in_words(path: Path, spec: "AnySpec") -> Iterator[str]:
             yield f"  {key:<13}{value if isinstance(value, str) else json.dumps(value)}"
 
 
-def _places(spec: "AnySpec") -> str:
+def _calibration_lines(spec: "SyncSpec") -> list[tuple[str, str]]:
+    """Return how sure a model that measures offsets can be."""
+    from clapboard.models.any_spec import AnySoundSpec
+
+    if spec.calibration is None:
+        return [("calibration", "none: it measures, but its answers are always undecided")]
+    terms = ", ".join(f"{weight:+.4g} {term}" for term, weight in spec.calibration.weights.items())
+    lines = [("calibration", f"log odds of being right within 40 ms: {spec.calibration.bias:+.4g}, {terms}")]
+    told = spec.calibration.synchronisable if isinstance(spec, AnySoundSpec) else None
+    if told is not None:
+        terms = ", ".join(f"{weight:+.4g} {term}" for term, weight in told.weights.items())
+        lines.append(("can be told", f"log odds that a file can be told at all: {told.bias:+.4g}, {terms}"))
+    return lines
+
+
+def _places(spec: "SyncSpec") -> str:
     """Return what else the picture network gives: where it looks."""
     from clapboard.models.spec import ModelSpec
 

@@ -16,19 +16,29 @@ FORMAT = 1
 STREAMS = ("picture", "sound")
 LIPS: Final = "lips"
 ANY_SOUND: Final = "any-sound"
+FOLEY: Final = "foley"
 TAKEN_BY = {
     LIPS: "a model for lips; clapboard check and the other commands take it, without --any-sound",
     ANY_SOUND: "a model for any sound, not for lips; clapboard check --any-sound takes it",
+    FOLEY: "a model that makes sound from silent picture; clapboard foley takes it",
 }
 """What each kind of model is, and which command takes it."""
 
 
-class Described(Protocol):
+class Named(Protocol):
     """What every kind of description says."""
 
     @property
     def name(self) -> str:
         """What it is called."""
+
+    @property
+    def files(self) -> dict[str, dict[str, str]]:
+        """``name`` and ``sha256`` of each of its files, by stream or stage."""
+
+
+class Described(Named, Protocol):
+    """What descriptions of two networks say, that of the picture and that of the sound."""
 
     @property
     def sound(self) -> str:
@@ -41,10 +51,6 @@ class Described(Protocol):
     @property
     def embedding(self) -> int:
         """Length of the vectors, D."""
-
-    @property
-    def files(self) -> dict[str, dict[str, str]]:
-        """``name`` and ``sha256`` of each network, by stream."""
 
 
 def read_json(path: Path) -> Any:
@@ -104,13 +110,23 @@ def check_common(one: Any, words: tuple[str, ...], wholes: tuple[str, ...], know
     require(is_number(one.zero_ms), "its zero_ms is not a number")
     require(isinstance(one.about, dict), "its about is no table")
     require(isinstance(one.files, dict) and set(one.files) == set(STREAMS), f"its files are not {STREAMS}")
-    for stream, file in one.files.items():
-        good = isinstance(file, dict) and all(isinstance(file.get(key), str) for key in ("name", "sha256"))
-        require(good and is_plain(file["name"]), f"its file of the {stream} has no plain name")
+    check_files(one.files)
     for key, table in known.items():
         value = getattr(one, key)
         there_is = f"there is {', '.join(table)}"
         require(value in table, f"its {key} {value} is unknown to this version ({there_is}); update Clapboard")
+
+
+def check_files(files: Mapping[str, Any]) -> None:
+    """Check that each file has a name without a folder, and a SHA-256.
+
+    Raises
+    ------
+    ModelError : one has not
+    """
+    for stream, file in files.items():
+        good = isinstance(file, dict) and all(isinstance(file.get(key), str) for key in ("name", "sha256"))
+        require(good and is_plain(file["name"]), f"its file of the {stream} has no plain name")
 
 
 def check_weights(bias: Any, weights: Any, terms: tuple[str, ...], what: str = "its calibration") -> None:

@@ -45,19 +45,13 @@ class Networks(Generic[Spec]):
     def _session(self, folder: Path, stream: str, threads: int) -> Any:
         """One network, its weights checked and its inputs and outputs those of the spec."""
         weights = read_weights(folder, self.spec, stream)
-        onnxruntime = onnx_runtime()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+            session = open_network(weights, threads)
         except Exception as error:  # of the runtime's own kinds, which share no base
             raise self.unusable(stream, f"ONNX Runtime cannot load it: {error}") from error
         inputs, outputs = session.get_inputs(), session.get_outputs()
         shape, kind = self.input_of(stream)
-        good = len(inputs) == 1 and inputs[0].type == kind and _fits(inputs[0].shape, (None, *shape))
+        good = len(inputs) == 1 and inputs[0].type == kind and fits(inputs[0].shape, (None, *shape))
         if not good:
             found = ", ".join(f"{one.shape} {one.type}" for one in inputs)
             raise self.unusable(stream, f"it takes {found}, but {self._words(stream)} is (any, {shape}) {kind}")
@@ -65,7 +59,7 @@ class Networks(Generic[Spec]):
         if len(outputs) < len(wanted):
             raise self.unusable(stream, f"it gives {len(outputs)} arrays, not {len(wanted)}")
         for output, rest in zip(outputs, wanted, strict=False):
-            if not _fits(output.shape, (None, *rest)):
+            if not fits(output.shape, (None, *rest)):
                 raise self.unusable(stream, f"it gives {output.shape}, not (any, {', '.join(map(str, rest))})")
         return session
 
@@ -159,13 +153,24 @@ class Networks(Generic[Spec]):
         return Embeddings(values, first_s + (np.arange(len(values)) + (window - 1) / 2) / FEATURE_HZ)
 
 
+def open_network(weights: bytes, threads: int) -> Any:
+    """A network in ONNX Runtime, on the CPU; raises errors of the runtime's own kinds where it cannot be loaded."""
+    onnxruntime = onnx_runtime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+
+
 def batches(frames: int, window: int) -> Iterator[slice]:
     """Frames to run at once, so that every window comes once."""
     for start in range(0, frames - window + 1, BATCH_FRAMES):
         yield slice(start, start + BATCH_FRAMES + window - 1)
 
 
-def _fits(found: list[Any], wanted: Shape) -> bool:
+def fits(found: list[Any], wanted: Shape) -> bool:
     """Whether a graph's shape is the one wanted; what the graph leaves open (None or a name) fits anything."""
     return len(found) == len(wanted) and all(
         not isinstance(have, int) or have == want for have, want in zip(found, wanted, strict=True)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from clapboard.errors import ModelError
-from clapboard.models.description import STREAMS, Described
+from clapboard.models.description import Named
 
 BUNDLED = Path(__file__).parent / "weights"
 
@@ -37,8 +37,8 @@ def locate(name_or_path: str | Path) -> Path:
     )
 
 
-def read_weights(folder: Path, spec: Described, stream: str) -> bytes:
-    """Bytes of one network, checked.
+def read_weights(folder: Path, spec: Named, stream: str) -> bytes:
+    """Bytes of one file of a model, checked.
 
     Raises
     ------
@@ -60,6 +60,6 @@ def _way_out(folder: Path) -> str:
     return "install Clapboard again" if folder == BUNDLED else "copy the model with all its files again, or export it"
 
 
-def fingerprint(spec: Described) -> str:
-    """SHA-256 of a model: over those of its networks, picture first."""
-    return hashlib.sha256("".join(spec.files[s]["sha256"] for s in STREAMS).encode()).hexdigest()
+def fingerprint(spec: Named) -> str:
+    """SHA-256 of a model: over those of its files, sorted by stream or stage: the picture before the sound."""
+    return hashlib.sha256("".join(spec.files[s]["sha256"] for s in sorted(spec.files)).encode()).hexdigest()

@@ -1,11 +1,13 @@
-"""Whether a model does what its description says: both networks are run on made-up input."""
+"""Whether a model does what its description says: its networks are run on made-up input."""
 
 import numpy as np
 
 from clapboard.errors import ModelError
 from clapboard.models.any_session import AnySoundModel
+from clapboard.models.foley_session import FoleyModel
 from clapboard.models.session import SyncModel
-from clapboard.timebase import PICTURE_HZ
+from clapboard.synthesis.cues import MEL_BANDS
+from clapboard.timebase import PICTURE_HZ, ROWS_PER_FRAME
 from clapboard.values import F32, Crops
 
 WINDOWS = 8
@@ -14,9 +16,11 @@ LATER = 3
 SAME = 1e-3
 """Largest difference allowed between the same window in both runs, in lengths of a vector."""
 
+AnyModel = SyncModel | AnySoundModel | FoleyModel
 
-def verify(model: SyncModel | AnySoundModel) -> None:
-    """Run both networks and check shapes, that numbers are finite, and that a window sees its own frames alone.
+
+def verify(model: AnyModel) -> None:
+    """Run all networks and check shapes, that numbers are finite, and that a window sees its own frames alone.
 
     The SHA-256 of the weights and the shapes that the graphs state are checked already when a model is loaded.
 
@@ -25,6 +29,9 @@ def verify(model: SyncModel | AnySoundModel) -> None:
     ModelError : something is not as it should be; the line says which network and what
     """
     rng = np.random.default_rng(0)
+    if isinstance(model, FoleyModel):
+        _verify_foley(model, rng)
+        return
     images = rng.integers(0, 256, (WINDOWS + model.spec.window_frames - 1, *model.frame_shape()), dtype=np.uint8)
     time_s = np.arange(len(images)) / PICTURE_HZ
     whole, later = Crops(0, images, time_s), Crops(0, images[LATER:], time_s[LATER:])
@@ -40,21 +47,51 @@ def verify(model: SyncModel | AnySoundModel) -> None:
     _require_whole(model, "sound", heard.values, heard_later.values)
 
 
+def _verify_foley(model: FoleyModel, rng: np.random.Generator) -> None:
+    """The same for a model that makes sound: rows away from both ends depend on the frames within its margin alone."""
+    margin, px = model.spec.margin_frames, model.scene.px
+    images = rng.integers(0, 256, (LATER + 2 * margin + WINDOWS, px, px), dtype=np.uint8)
+    if model.spec.encoder is not None:
+        use = model.spec.encoder
+        flow = rng.standard_normal((len(images), px, px, 2)).astype(np.float32) if "flow" in use.inputs else None
+        coding = model.encode(images, flow)
+        if use.kind != "seq":  # whose one state is of all frames
+            later = model.encode(images[LATER:], None if flow is None else flow[LATER:])
+            _require_whole(model, "encoder", coding[margin : -margin or None], later[margin : -margin or None])
+        return
+    skip = slice(ROWS_PER_FRAME * margin, -ROWS_PER_FRAME * margin or None)
+    whole, after = model.cues(images), model.cues(images[LATER:])
+    for one, other in ((whole.mel, after.mel), (whole.onset[:, None], after.onset[:, None])):
+        _require_whole(model, "picture", one[skip], other[skip], LATER * ROWS_PER_FRAME)
+    mel = rng.standard_normal((4 * WINDOWS, MEL_BANDS)).astype(np.float32)
+    if model.spec.texture is not None and model.velocity is not None:
+        cues = rng.standard_normal((len(mel), model.spec.texture.features)).astype(np.float32)
+        _require_alive(model, "texture", model.velocity(mel, 0.5, cues))
+    if model.vocoder is not None:
+        _require_alive(model, "vocoder", model.vocoder(mel - 6)[0])
+
+
 def _flat(places: F32) -> F32:
     """Attention by place, one row a window."""
     return places.reshape(len(places), -1)
 
 
-def _require_whole(model: SyncModel | AnySoundModel, stream: str, values: F32, later: F32) -> None:
-    """Raise where the vectors of one network cannot be right."""
+def _require_alive(model: AnyModel, stage: str, values: F32) -> None:
+    """Raise where numbers are not finite, or are all the same."""
+    _require(model, stage, np.isfinite(values).all(), "it gives numbers that are not finite")
+    _require(model, stage, np.ptp(values, axis=0).max() > 0, "it gives the same whatever goes in")
 
-    def require(good: bool | np.bool_, what: str) -> None:
-        if not good:
-            name = model.spec.files[stream]["name"]
-            raise ModelError(f"{name} of {model.spec.name} is not whole: {what}; export the model again")
 
-    require(np.isfinite(values).all(), "it gives numbers that are not finite")
-    require(np.ptp(values, axis=0).max() > 0, "it gives the same whatever goes in")
+def _require_whole(model: AnyModel, stream: str, values: F32, later: F32, first: int = LATER) -> None:
+    """Raise where the vectors of one network cannot be right; those of ``later`` are these from ``first`` on."""
+    _require_alive(model, stream, values)
     length = float(np.linalg.norm(values, axis=1).max())
-    apart = float(np.abs(values[LATER:] - later).max())
-    require(apart <= SAME * length, "a window depends on what lies outside of it")
+    apart = float(np.abs(values[first:] - later).max())
+    _require(model, stream, apart <= SAME * length, "a window depends on what lies outside of it")
+
+
+def _require(model: AnyModel, stream: str, good: bool | np.bool_, what: str) -> None:
+    """Raise, naming the network, where something is not as it should be."""
+    if not good:
+        name = model.spec.files[stream]["name"]
+        raise ModelError(f"{name} of {model.spec.name} is not whole: {what}; export the model again")
