@@ -127,8 +127,8 @@ def encoder_graph(path: Path, kind: str) -> dict[str, str]:
     graph, inputs = Sketch(), dict(PICTURES)
     row = graph.node("MatMul", graph.changes(), graph.constant([[1.0, 0.0, -1.0]], np.float32))
     if kind == "flow":
-        inputs["flow"] = (TensorProto.FLOAT, ["frames", "height", "width", 2])
-        motion = graph.node("ReduceMean", graph.part("flow", MARGIN, -MARGIN), axes=[1, 2], keepdims=0)
+        inputs["flow"] = (TensorProto.FLOAT, ["steps", 2, "height", "width"])
+        motion = graph.node("ReduceMean", graph.part("flow", MARGIN, 1 << 30), axes=[2, 3], keepdims=0)
         row = graph.node("Add", row, graph.node("MatMul", motion, graph.constant(np.eye(2, 3, 1), np.float32)))
     if kind == "seq":
         row = graph.node("ReduceSum", row, graph.constant([0]), keepdims=1)

@@ -220,8 +220,8 @@ def test_stages_that_may_be_missing(tiny: Path, tmp_path: Path) -> None:
 def test_encoders_of_all_kinds(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the conditioning of a SampleRNN: a row a frame, or one for all, in pieces as at once."""
     model, images = FoleyModel(write_tiny_samplernn(tmp_path, kind)), appearing(25, (4, 12))
-    flow = np.zeros((25, 8, 8, 2), np.float32)
-    flow[6, :, :, 0] = 2.0
+    flow = np.zeros((24, 2, 8, 8), np.float32)
+    flow[6, 0] = 2.0
     coded = model.encode(images, flow) if kind == "flow" else model.encode(images)
     assert coded.shape == ((1, 3) if kind == "seq" else (25, 3))
     if kind != "seq":
@@ -243,8 +243,8 @@ def test_encoders_of_all_kinds(tmp_path: Path, kind: str, monkeypatch: pytest.Mo
 def test_flow_of_another_shape_is_refused(tmp_path: Path) -> None:
     """Protects the flow encoder: one vector field for each picture."""
     model = FoleyModel(write_tiny_samplernn(tmp_path, "flow"))
-    with pytest.raises(UsageError, match=r"the flow is \(5, h, w, 2\) float32, not \(4, 8, 8, 2\)"):
-        model.encode(appearing(5, ()), np.zeros((4, 8, 8, 2), np.float32))
+    with pytest.raises(UsageError, match=r"the flow is \(4, 2, h, w\) float32, not \(5, 2, 8, 8\)"):
+        model.encode(appearing(5, ()), np.zeros((5, 2, 8, 8), np.float32))
 
 
 def test_files_that_are_not_those_described_are_refused(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ class FoleyModel:
             rows_out = 1 if use.kind == "seq" else None
             known: dict[str, tuple[Shape, str]] = {
                 "images": pictures,
-                "flow": ((None, None, None, 2), "tensor(float)"),
+                "flow": ((None, 2, None, None), "tensor(float)"),
             }
             self._open("encoder", {key: known[key] for key in use.inputs}, {use.output: (rows_out, use.features)})
             self.samples = self._read_samples()
@@ -267,7 +267,8 @@ class FoleyModel:
         Parameters
         ----------
         images : (T, px, px) uint8, of the model's scene; T at least 1
-        flow : (T, h, w, 2) float32, pixels from each picture to the next; only for an encoder of the kind ``flow``
+        flow : (T - 1, 2, h, w) float32, from each picture to the next, px of a picture of h x w; only for an encoder of
+            the kind ``flow``
 
         Returns
         -------
@@ -286,15 +287,15 @@ class FoleyModel:
             raise UsageError(f"{self.spec.name} takes {' and '.join(use.inputs)}")
         margin = self.spec.margin_frames
         if flow is not None:
-            if flow.ndim != 4 or flow.shape[0] != len(images) or flow.shape[3] != 2 or flow.dtype != np.float32:
-                raise UsageError(f"the flow is ({len(images)}, h, w, 2) float32, not {flow.shape} {flow.dtype}")
+            if flow.ndim != 4 or flow.shape[:2] != (len(images) - 1, 2) or flow.dtype != np.float32:
+                raise UsageError(f"the flow is ({len(images) - 1}, 2, h, w) float32, not {flow.shape} {flow.dtype}")
             arrays["flow"] = np.pad(flow, ((margin, margin), (0, 0), (0, 0), (0, 0)))  # what stands still has no flow
         stage, batch = self._graphs["encoder"], len(images) if use.kind == "seq" else BATCH_FRAMES
         parts = []
         for start in range(0, len(images), batch):
             frames = min(batch, len(images) - start)
-            some = slice(start, start + frames + 2 * margin)
-            (found,) = stage(**{key: array[some] for key, array in arrays.items()})
+            ends = {"images": start + frames + 2 * margin, "flow": start + frames + 2 * margin - 1}
+            (found,) = stage(**{key: array[start : ends[key]] for key, array in arrays.items()})
             wanted = (1 if use.kind == "seq" else frames, use.features)
             if found.shape != wanted:
                 raise stage.unusable(f"of {frames} frames it makes {found.shape}, not {wanted}")

@@ -76,7 +76,7 @@ class EncoderUse:
     ----------
     kind : one of `ENCODERS`
     inputs : names of what its graph takes: ``images`` (T + 2 m, px, px) uint8, and of the kind ``flow`` also ``flow``
-        (T + 2 m, h, w, 2) float32, pixels a frame
+        (T + 2 m - 1, 2, h, w) float32, from each of these pictures to the next, px of a picture of h x w
     output : name of what its graph gives: (T, features) float32, of the kind ``seq`` (1, features)
     features : D of the conditioning
     generator : shape of the SampleRNN for `clapboard.synthesis.samplernn`, numbers and words by name

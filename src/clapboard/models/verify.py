@@ -53,7 +53,11 @@ def _verify_foley(model: FoleyModel, rng: np.random.Generator) -> None:
     images = rng.integers(0, 256, (LATER + 2 * margin + WINDOWS, px, px), dtype=np.uint8)
     if model.spec.encoder is not None:
         use = model.spec.encoder
-        flow = rng.standard_normal((len(images), px, px, 2)).astype(np.float32) if "flow" in use.inputs else None
+        flow = (
+            rng.standard_normal((len(images) - 1, 2, px // 2, px // 2)).astype(np.float32)
+            if "flow" in use.inputs
+            else None
+        )
         coding = model.encode(images, flow)
         if use.kind != "seq":  # whose one state is of all frames
             later = model.encode(images[LATER:], None if flow is None else flow[LATER:])
