@@ -11,6 +11,7 @@ the demo, by the tests of the whole product, and for a share of the training of 
     images, samples = mouth_crops(seed=3, duration_s=6.0)      # (150, 64, 64) uint8 and (96000,) float32, in sync
     scene = render_scene("panel.mp4", turns=[(0.2, 2.8, 0), (3.2, 5.8, 1)])   # two people; who speaks when is known
     clip = render_events(seed=3)                               # things that sound when they touch: `testing.events`
+    clip = render_texture(seed=3)                              # things that sound while they move: `testing.textures`
 
 The names are loaded when they are first used.
 """
@@ -24,6 +25,7 @@ _HOMES = {
     "speak": "articulation",
     "ClipTruth": "clips",
     "Talk": "clips",
+    "TextureClip": "textures",
     "make_clip": "clips",
     "talking_arrays": "clips",
     "crop_mouths": "crops",
@@ -39,6 +41,7 @@ _HOMES = {
     "SceneTruth": "stage",
     "Seat": "stage",
     "render_scene": "stage",
+    "render_texture": "textures",
     "scene_arrays": "stage",
     "voice": "synthesis",
     "write_events": "events",

@@ -11,29 +11,17 @@ more clips it adds them.
 """
 
 import argparse
-import contextlib
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from clapboard.dataset.pool import Died, work
 from clapboard.dataset.prepare import cores
-from clapboard.dataset.scenes import KIND, scene_settings
-from clapboard.dataset.store import Dataset, Dropped, Entry, Stored, Writer
-from clapboard.errors import ClapboardError, MediaError, UsageError
-from clapboard.files import write_text
+from clapboard.errors import ClapboardError, UsageError
 from clapboard.testing.events.classes import KINDS, PARTS, Part
-from clapboard.testing.events.clip import EventClip, able_kinds, render_events
-from clapboard.testing.events.plan import LEAD_S, SPLITS, Split
+from clapboard.testing.events.clip import able_kinds, render_events
+from clapboard.testing.events.plan import SPLITS, Split
+from clapboard.training.rendered_sets import FIRST_SEED, Made, as_scene, render_set, truth_row
 from clapboard.vision.scenes import DEFAULT_SCENE, scene_of
-
-FIRST_SEED = 100_000
-"""Seeds below are for tests and examples, so that nothing shown there was learned from."""
-TRUTH = "truth.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +44,7 @@ class Rendering:
         )
 
 
-def render_clip(job: Rendering) -> tuple[Entry, Stored, str]:
+def render_clip(job: Rendering) -> Made:
     """One clip as a scene of a data set, and its row of the truth."""
     scene = scene_of(job.view)
     clip = render_events(
@@ -72,110 +60,8 @@ def render_clip(job: Rendering) -> tuple[Entry, Stored, str]:
         clean=job.clean,
         dry=job.dry,
     )
-    end_s = float(len(clip.time_s) / scene.picture_hz)
-    entry = Entry(
-        id=job.file,
-        file=job.file,
-        corpus=f"events-{job.part}",
-        speaker=job.file,
-        group=f"events-{job.part}/{job.file}",
-        track=0,
-        shard=0,
-        start_s=0.0,
-        end_s=end_s,
-        frames=len(clip.images),
-        face_px=0.0,
-        speech_share=1.0,
-        shot_end_s=end_s,
-        label=clip.kind,
-    )
-    # With the sound before and after the pictures, so that every frame has all lags of a search.
-    whole = np.round(np.clip(clip.around, -1, 1) * 32767).astype(np.int16)
-    return entry, Stored(clip.images, clip.time_s, whole, clip.start_s - LEAD_S), truth_row(job.file, clip)
-
-
-def truth_row(name: str, clip: EventClip) -> str:
-    """What is true of a clip, as a line of JSON."""
-    boxes = [
-        [None if np.isnan(box[0]) else [round(side, 1) for side in box] for box in source]
-        for source in clip.boxes.astype(float).tolist()
-    ]
-    row = {
-        "id": name,
-        "kind": clip.kind,
-        "materials": clip.materials,
-        "split": clip.split,
-        "seed": clip.seed,
-        "events": [[round(event.time_s, 6), event.source, round(event.loudness, 4)] for event in clip.events],
-        "period_s": clip.period_s,
-        "boxes": boxes,
-    }
-    return json.dumps(row, separators=(",", ":")) + "\n"
-
-
-def render_set(folder: Path, jobs: list[Rendering], settings: dict[str, Any], processes: int) -> int:
-    """Render clips into a data set, in their order; returns how many are new.
-
-    Parameters
-    ----------
-    folder : made where it does not exist
-    jobs : what to render, all for one view; those that are there already are left out
-    settings : what all clips share, beside what the view says
-    processes : so many at a time
-
-    Raises
-    ------
-    UsageError : no such view, or the folder holds something else
-    MediaError : the data set cannot be written
-    """
-    scene = scene_of(jobs[0].view)
-    kept = {"kind": KIND, "made": "rendered events"} | scene_settings(scene.name) | settings
-    with Writer(folder, scene.name, kept) as writer:
-        _mend_truth(folder)
-        jobs = [job for job in jobs if job.file not in writer.files]
-        done: dict[int, tuple[Entry, Stored, str] | Died] = {}
-        results, turn = work(render_clip, jobs, processes), 0
-        try:
-            for number, result in results:
-                done[number] = result
-                while turn in done:
-                    ready = done.pop(turn)
-                    if isinstance(ready, Died):
-                        writer.drop(Dropped(jobs[turn].file, None, "its process died", detail=ready.how))
-                    else:
-                        # before the entry counts: an entry without truth would be damage, truth without entry is not
-                        _append(folder / TRUTH, ready[2])
-                        writer.add(*ready[:2])
-                    writer.finished()
-                    turn += 1
-        finally:
-            results.close()
-    return turn
-
-
-def _append(path: Path, row: str) -> None:
-    """Add a row to the truth."""
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(row)
-    except OSError as error:
-        raise MediaError(f"{path}: cannot be written ({error.strerror or error}); make room") from None
-
-
-def _mend_truth(folder: Path) -> None:
-    """Keep only rows of clips that are there: a process that was killed leaves more of them, or half a row."""
-    path, there = folder / TRUTH, {entry.id for entry in Dataset.open(folder).entries}
-    if not path.exists():
-        return
-    rows = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    except (OSError, ValueError) as error:
-        raise MediaError(f"{path}: cannot be read ({error}); remove the folder and begin again") from None
-    for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            rows[str(json.loads(line)["id"])] = line
-    write_text("".join(rows[name] for name in rows if name in there), path, overwrite=True)
+    entry, stored = as_scene(job.file, f"events-{job.part}", job.view, clip)
+    return entry, stored, truth_row(job.file, clip)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -199,9 +85,9 @@ def main(arguments: list[str] | None = None) -> int:
         seeds = range(chosen.first_seed, chosen.first_seed + chosen.clips)
         shared = (chosen.seconds, chosen.split, chosen.part, chosen.view, chosen.clean, chosen.dry)
         jobs = [Rendering(seed, *shared) for seed in seeds]
-        settings = {"split": chosen.split, "part": chosen.part, "seconds": chosen.seconds, "clean": chosen.clean}
-        settings |= {"dry": True} if chosen.dry else {}
-        fresh = render_set(chosen.out, jobs, settings, chosen.processes)
+        settings = {"made": "rendered events", "split": chosen.split, "part": chosen.part, "seconds": chosen.seconds}
+        settings |= {"clean": chosen.clean} | ({"dry": True} if chosen.dry else {})
+        fresh = render_set(chosen.out, jobs, render_clip, settings, chosen.processes)
     except ClapboardError as error:
         print(f"clapboard: {error}", file=sys.stderr)
         return error.exit_code

@@ -2,16 +2,44 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clapboard.errors import UsageError
-from clapboard.testing.events.clip import EventClip
+from clapboard.values import F32, F64
 
 AAC_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 """Rates that AAC can have, Hz; others, such as the 21 kHz of the multisensory network, become FLAC where possible."""
 FLAC_IN = (".mp4", ".mkv")
 
 
-def write_events(clip: EventClip, path: str | Path, *, offset_ms: float = 0.0, overwrite: bool = False) -> Path:
+class Rendered(Protocol):
+    """What is written of a rendered clip; see `clapboard.testing.events.clip.EventClip`."""
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """(T, px, px) or (T, px, px, 3)."""
+
+    @property
+    def time_s(self) -> F64:
+        """(T,) s."""
+
+    @property
+    def samples(self) -> F32:
+        """(N,) or (N, channels) in [-1, 1]."""
+
+    @property
+    def sound_hz(self) -> int:
+        """Rate of the samples."""
+
+    @property
+    def around(self) -> F32:
+        """The same sound, from before the clip to as long after it."""
+
+
+def write_events(clip: Rendered, path: str | Path, *, offset_ms: float = 0.0, overwrite: bool = False) -> Path:
     """Encode a clip whose sound is early by a known amount.
 
     The pictures stay; sample n plays what happens at ``n / sound_hz + offset_ms / 1000``. Whatever the offset, the
@@ -19,7 +47,7 @@ def write_events(clip: EventClip, path: str | Path, *, offset_ms: float = 0.0, o
 
     Parameters
     ----------
-    clip : from `render_events`; the sides of its pictures must be even
+    clip : from `render_events` or `render_texture`; the sides of its pictures must be even
     path : mp4, mov, mkv, webm, ts, mpg or avi, by its ending
     offset_ms : by how much the sound is early, rounded to a whole sample; negative for late
     overwrite : replace an existing file

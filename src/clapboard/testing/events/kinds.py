@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clapboard.testing.events.classes import Looks
-from clapboard.testing.events.pictures import MATERIAL_COLOURS, Bar, Canvas
+from clapboard.testing.events.pictures import MATERIAL_COLOURS, Bar, Canvas, stand_out
 from clapboard.values import F32, F64
 
 SWING_S = 0.9
@@ -113,14 +113,12 @@ def draw_source(
     reach = {"bounce": (0.06, 0.0), "firework": (0.10, 0.08)}.get(kind, (0.0, 0.0))
     places = rng.uniform(-1, 1, (count, 2)) * reach
     colour = np.array(MATERIAL_COLOURS[looks.material], np.float32) * np.float32(rng.uniform(0.85, 1.15))
-    gray = float(colour @ np.array([0.299, 0.587, 0.114], np.float32))
-    if abs(gray - level) < 40:  # seen against what is behind it
-        colour *= np.float32((level + (45 if level < 130 else -45)) / gray)
+    colour = stand_out(colour, level)
     sway = np.array([rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.9), rng.uniform(0.5, 1.0)])
     turn = int(rng.choice([-1, 1]))
     if outwards:
         turn = 1 if x > 0.5 else -1
-    return Source(looks, x, y, contacts_s, impacts, places, turn, np.clip(colour, 8, 245), sway)
+    return Source(looks, x, y, contacts_s, impacts, places, turn, colour, sway)
 
 
 def idle(source: Source, time_s: F64) -> F64:

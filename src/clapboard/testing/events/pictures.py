@@ -173,6 +173,14 @@ def _pattern(material: str, u: F32, v: F32, edge: F32) -> NDArray[Any]:
     return np.asarray(1.0 + 0.30 * np.sign(np.sin(6.0 * u + 1.0) * np.sin(6.0 * v + 0.5)))
 
 
+def stand_out(colour: F32, level: float) -> F32:
+    """A colour, (3,), made darker or brighter where it could not be told from the gray ``level`` behind it."""
+    gray = float(colour @ LUMA)
+    if abs(gray - level) < 40:
+        colour = colour * np.float32((level + (45 if level < 130 else -45)) / gray)
+    return np.clip(colour, 8, 245)
+
+
 MATERIAL_COLOURS = {
     "wood": (150, 105, 60),
     "metal": (165, 170, 180),

@@ -1,5 +1,8 @@
 """The pictures of a clip: background, camera, silent things, and what sounds in front of them."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,17 +14,30 @@ from clapboard.testing.events.plan import Plan
 from clapboard.testing.events.scenery import film, wall
 from clapboard.values import F32, F64
 
+Painter = Callable[[Canvas, F64], F32]
+"""Draws one thing into every picture at the times (T,) given, and returns its boxes (T, 4) px."""
 GAINS, LIFTS = (0.75, 1.1), (0.0, 20.0)
 """Contrast of whole clips, and what is added to their black, levels of 255."""
 
 
-def stage(rng: np.random.Generator, plan: Plan, time_s: F64, px: int, *, colour: bool) -> tuple[NDArray[np.uint8], F32]:
+def stage(
+    rng: np.random.Generator, plan: Plan, time_s: F64, px: int, *, colour: bool, beside: Sequence[Painter] = ()
+) -> tuple[NDArray[np.uint8], F32]:
     """Draw all pictures of a plan.
+
+    Parameters
+    ----------
+    rng : for all that the plan leaves to chance
+    plan : what is to be seen
+    time_s : (T,) times of the pictures, s
+    px : width and height of the pictures
+    colour : RGB instead of gray
+    beside : draw what else is to be seen, after the sources of the plan
 
     Returns
     -------
     images : (T, px, px), or (T, px, px, 3) in colour, uint8
-    boxes : (S, T, 4) float32 px, where each source is; NaN where it is not to be seen
+    boxes : (S, T, 4) float32 px, where each source is, then each thing beside; NaN where it is not to be seen
     """
     family, grain = str(rng.choice(BACKGROUNDS[plan.part])), RANGES["grain"].draw(rng, plan.part)
     painted = wall(rng, family, grain, (plan.level, plan.contrast), texels=round(2.4 * px))[..., None]
@@ -35,9 +51,10 @@ def stage(rng: np.random.Generator, plan: Plan, time_s: F64, px: int, *, colour:
         things, misses = rng.integers(2, 5) if sparse else rng.integers(0, 4), rng.integers(1, 3) if sparse else 0
         sounding = [source.looks.kind for source in plan.sources]
         paint_movers(rng, canvas, time_s, sounding, things=int(things), misses=int(misses))
-    boxes = np.zeros((len(plan.sources), len(time_s), 4), np.float32)
-    for number, source in enumerate(plan.sources):
-        boxes[number] = paint(source, canvas, time_s)
+    painters: list[Painter] = [*(partial(paint, source) for source in plan.sources), *beside]
+    boxes = np.zeros((len(painters), len(time_s), 4), np.float32)
+    for number, painter in enumerate(painters):
+        boxes[number] = painter(canvas, time_s)
     pictures = canvas.pictures
     if not plan.clean:
         flicker = 1 + _smooth(rng, time_s, rng.uniform(0.0, 0.06), 8.0) * (rng.random() < 0.5)
