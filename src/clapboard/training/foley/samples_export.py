@@ -1,0 +1,127 @@
+"""From a trained encoder and SampleRNN to the files of a model: an ONNX graph, arrays, and their description."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from torch import Tensor, nn
+
+from clapboard.models.foley_spec import SAMPLERNN, EncoderUse, FoleySpec
+from clapboard.runtime import onnx_runtime
+from clapboard.synthesis.samplernn import NAMES
+from clapboard.training.export import MAX_DIFFERENCE, OPSET, name_and_hash, new_model, require_parity
+from clapboard.training.foley.samples import Conditioned
+from clapboard.training.nets.foley_encoders import MARGIN_FRAMES, Encoder
+from clapboard.training.nets.samplernn import SampleRnn
+from clapboard.values import F32
+
+SCENE = "scene-64"
+TRACED_FRAMES, JUDGED_FRAMES = 7, 23
+"""Frames that the graph is traced with, and compared on."""
+SEED = 0
+
+
+class EncoderGraph(nn.Module):
+    """What is exported: (T + 2, 64, 64) uint8, for flow also (T + 2, 32, 32, 2) -> (T, D), for seq (1, D)."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: Tensor, flow: Tensor | None = None) -> Tensor:
+        """See the class; the flow of each picture is that to the next one."""
+        flows = None if flow is None else flow[None, :-1].permute(0, 1, 4, 2, 3)
+        found: Tensor = self.encoder(images[None].float(), flows)
+        return found if self.encoder.kind == "seq" else found[0]
+
+
+def examples(encoder: Encoder, frames: int) -> tuple[Tensor, ...]:
+    """Inputs of the graph, the same every time: noise."""
+    chance = torch.Generator().manual_seed(SEED)
+    size = frames + 2 * MARGIN_FRAMES
+    images = torch.randint(0, 256, (size, 64, 64), generator=chance, dtype=torch.uint8)
+    return (images, torch.randn(size, 32, 32, 2, generator=chance)) if encoder.kind == "flow" else (images,)
+
+
+def plain_weights(net: SampleRnn) -> dict[str, F32]:
+    """Weights with the norm multiplied in, as `clapboard.synthesis.samplernn.SampleRnn` takes them."""
+    found = dict(net.named_parameters())
+    names = [*NAMES, *(("start.weight", "start.bias") if net.started else ())]
+    arrays = {}
+    for name in names:
+        owner, _, last = name.rpartition(".")
+        tensor = found[name] if name in found else getattr(net.get_submodule(owner), last)
+        arrays[name] = np.ascontiguousarray(tensor.detach().float().cpu().numpy())
+    return arrays
+
+
+@torch.no_grad()
+def export_samplernn(net: Conditioned, folder: Path, name: str, *, about: Mapping[str, Any] | None = None) -> Path:
+    """Write a model; its files appear together, the description last.
+
+    Parameters
+    ----------
+    net : set to `eval`
+    folder : made where it is missing; files of the same name are replaced
+    about : for people: licence, data, recipe; the bound of parity and what was found are added
+
+    Returns
+    -------
+    the path of ``NAME.json``
+
+    Raises
+    ------
+    UsageError : the name is no file name
+    MediaError : the folder cannot be written to
+    RuntimeError : ONNX Runtime gives other numbers than torch
+    """
+    encoder, rnn = net.encoder.cpu().float().eval(), net.rnn.cpu().float().eval()
+    graph = EncoderGraph(encoder).eval()
+    inputs = ("images", "flow") if encoder.kind == "flow" else ("images",)
+    axes = {"conditioning": {0: "frames"}} if encoder.kind != "seq" else {}
+    with new_model(folder, name) as made:
+        path = made / f"{name}.encoder.onnx"
+        torch.onnx.export(
+            graph,
+            examples(encoder, TRACED_FRAMES),
+            str(path),
+            input_names=list(inputs),
+            output_names=["conditioning"],
+            dynamic_axes={**{key: {0: "pictures"} for key in inputs}, **axes},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        judged = examples(encoder, JUDGED_FRAMES)
+        session = onnx_runtime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        (found,) = session.run(None, {key: one.numpy() for key, one in zip(inputs, judged, strict=True)})
+        expected = graph(*judged).numpy()
+        parity = float(np.abs(found - expected).max() / np.median(np.linalg.norm(expected, axis=1)))
+        require_parity(name, "encoder", parity)
+        arrays = made / f"{name}.safetensors"
+        save_file(plain_weights(rnn), arrays)
+        spec = FoleySpec(
+            name=name,
+            method=SAMPLERNN,
+            scene=SCENE,
+            margin_frames=MARGIN_FRAMES,
+            files={"encoder": name_and_hash(path), "samples": name_and_hash(arrays)},
+            encoder=EncoderUse(
+                kind=encoder.kind,
+                inputs=inputs,
+                output="conditioning",
+                features=encoder.features,
+                generator={"width": rnn.width, "frame_sizes": [rnn.fine, rnn.coarse]},
+            ),
+            about={**(about or {}), "parity": {"bound": MAX_DIFFERENCE, "encoder": parity}},
+        )
+        spec.write(made / f"{name}.json")
+    return folder / f"{name}.json"
+
+
+def finished(weights: Mapping[str, Any], net: Conditioned) -> Conditioned:
+    """A network with the weights of a run's end."""
+    net.load_state_dict(dict(weights))
+    return net.eval()
