@@ -12,7 +12,7 @@ import numpy as np
 from clapboard.errors import MediaError, NoAudioError, NoVideoError, UsageError
 from clapboard.media.listen import Listener
 from clapboard.media.picture import Upright, field_order_of
-from clapboard.media.source import MAX_PIXELS, is_last, open_media, packets_of
+from clapboard.media.source import MAX_PIXELS, is_last, open_media, packets_of, seek
 from clapboard.timebase import SAMPLE_RATE_HZ
 from clapboard.values import Audio, Clip, Frame, Hook
 
@@ -28,6 +28,7 @@ def read(
     video: bool = True,
     audio: bool = True,
     colour: bool = False,
+    from_s: float | None = None,
     until_s: float | None = None,
     hook: Hook | None = None,
     threads: int = 1,
@@ -41,6 +42,8 @@ def read(
     clip : from ``probe``
     video, audio : what is wanted
     colour : whether frames shall have their ``colour`` as well, which costs half as much again as decoding
+    from_s : what is before this time, s, is not needed: where the container can tell, decoding begins at a key picture
+        before it, else at the start of the file. More than was asked for may come
     until_s : stop before this time, s; sound is cut to the sample
     hook : called as ``hook("read", done_s, total_s)``
     threads : threads of the decoder
@@ -69,9 +72,8 @@ def read(
     if audio and clip.audio is None:
         raise NoAudioError(f"{clip.path}: has no sound")
     sound = (sound_hz, channels)
-    return _read(
-        clip, video=video, audio=audio, colour=colour, until_s=until_s, hook=hook, threads=threads, sound=sound
-    )
+    times = (from_s, until_s)
+    return _read(clip, video=video, audio=audio, colour=colour, times=times, hook=hook, threads=threads, sound=sound)
 
 
 def read_frames(
@@ -102,13 +104,17 @@ def _read(
     video: bool,
     audio: bool,
     colour: bool,
-    until_s: float | None,
+    times: tuple[float | None, float | None],
     hook: Hook | None,
     threads: int,
     sound: tuple[int, int],
 ) -> Iterator[Frame | Audio]:
     """The generator behind ``read``."""
+    from_s, until_s = times
     with open_media(clip.path, clip.data) as container:
+        if from_s is not None:
+            leading = next(stream for stream in ((clip.video if video else None), clip.audio) if stream is not None)
+            seek(container, container.streams[leading.index], from_s)
         readers: dict[int, _Pictures | _Sounds] = {}
         if video and clip.video is not None:
             readers[clip.video.index] = _Pictures(clip, container.streams[clip.video.index], threads, colour=colour)

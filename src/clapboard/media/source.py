@@ -36,6 +36,10 @@ JOINABLE = ("mpegts", "mpeg")
 """Containers whose files can be joined end to end as they are."""
 MAX_FAILURES = 50
 """After so many errors in a row a file is taken to end there."""
+SEEKABLE = ("mov", "matroska")
+"""Containers whose index tells exactly where a time lies; others guess by the bit rate, or have clocks that restart."""
+PREROLL_S = 2.0
+"""Decoding begins so much before the time that is wanted (s): decoders of sound need what is before; GOPs overlap."""
 DISCARD_ALL = 48
 """FFmpeg's AVDISCARD_ALL: the demuxer drops the packets of a stream."""
 BUFFER_BYTES = 262_144
@@ -124,6 +128,22 @@ def packets_of(container: Any, streams: Iterable[Any]) -> Iterator[Any]:
         packet = av.Packet()
         packet.stream, packet.time_base = stream, stream.time_base
         yield packet
+
+
+def seek(container: Any, stream: Any, from_s: float) -> None:
+    """Go to the last key picture that is well before a time, s, where the container can tell; else stay at the start.
+
+    Parameters
+    ----------
+    container, stream : from ``open_media``; the stream whose key pictures count, or the sound
+    """
+    wanted_s = from_s - PREROLL_S
+    if wanted_s <= 0 or not container.format.name.startswith(SEEKABLE) or not stream.time_base:
+        return
+    try:
+        container.seek(int(wanted_s / stream.time_base), stream=stream, backward=True)
+    except (av.error.FFmpegError, OverflowError):  # no index: from the start then
+        container.seek(0)
 
 
 def is_last(packet: Any) -> bool:
