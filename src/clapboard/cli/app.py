@@ -10,6 +10,7 @@ import typer
 from clapboard import __version__
 from clapboard.cli.check import check
 from clapboard.cli.common import EXIT_INTERRUPTED, complain, guarded
+from clapboard.cli.curate import curate_app
 from clapboard.cli.evaluate import evaluate
 from clapboard.cli.export_syncnet import export_syncnet
 from clapboard.cli.features import features
@@ -22,6 +23,7 @@ from clapboard.cli.process import fill_closed_streams, signals_unwind
 from clapboard.cli.refine import refine
 from clapboard.cli.score import score
 from clapboard.cli.speakers import speakers
+from clapboard.cli.study import study_app
 from clapboard.cli.train import train
 from clapboard.errors import EXIT_USAGE
 
@@ -47,6 +49,8 @@ app.command("prepare")(prepare)
 app.command("train")(train)
 app.command("refine")(refine)
 app.command("evaluate")(evaluate)
+app.add_typer(study_app, name="study")
+app.add_typer(curate_app, name="curate")
 
 
 def _version(wanted: bool) -> None:
