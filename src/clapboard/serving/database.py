@@ -126,9 +126,9 @@ class Database:
         if mark != self._mark:
             raise MediaError(f"{self.path}: is no {self.kind} of Clapboard; give one that it made")
         if version != self.version:
-            newer = "newer" if version > self.version else "older"
+            which = "a newer" if version > self.version else "an older"
             raise MediaError(
-                f"{self.path}: was made by a {newer} Clapboard (schema {version}, this one has {self.version}); "
+                f"{self.path}: was made by {which} Clapboard (schema {version}, this one has {self.version}); "
                 "use the one that made it"
             )
 
