@@ -10,6 +10,7 @@ import typer
 from clapboard import __version__
 from clapboard.cli.check import check
 from clapboard.cli.common import EXIT_INTERRUPTED, complain, guarded
+from clapboard.cli.curate import curate_app
 from clapboard.cli.evaluate import evaluate
 from clapboard.cli.export_syncnet import export_syncnet
 from clapboard.cli.features import features
@@ -49,6 +50,7 @@ app.command("train")(train)
 app.command("refine")(refine)
 app.command("evaluate")(evaluate)
 app.add_typer(study_app, name="study")
+app.add_typer(curate_app, name="curate")
 
 
 def _version(wanted: bool) -> None:
