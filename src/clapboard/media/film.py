@@ -1,6 +1,6 @@
 """Write pictures and sound as they come, each at its own time on the clock of the file that they were made from."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Any, Literal, Self
 
 import av
 import numpy as np
-from av.codec import Codec
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from clapboard.media.bake import Baker, plan_of
 from clapboard.media.remux import Remux, holds
 from clapboard.media.source import JOINABLE, open_media, packets_of
 from clapboard.media.target import muxer_of, open_target, whole_file
+from clapboard.media.voice import Voice
 from clapboard.values import F32, Clip
 
 TICKS_HZ = 90_000
@@ -32,8 +32,6 @@ STUDIO_RANGE = 1
 """Levels from 16 to 235, by FFmpeg's number."""
 AVI_TAG = "XVID"
 """What avi calls mpeg4, as most programs write it."""
-CHUNK = 4096
-"""Samples handed to the encoder at once."""
 AHEAD_S = 0.5
 """Copied sound is written this far ahead of the pictures (s), so that the file stays interleaved."""
 
@@ -43,7 +41,6 @@ _OPTIONS = {
     "h264": {"preset": "veryfast", "crf": "18"},
     "mpeg4": {"qscale": "3", "flags": "+qscale", "global_quality": str(3 * 118)},
 }
-_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 class Film:
@@ -108,7 +105,7 @@ class Film:
         self._base_s = Fraction(0)
         self._last_tick: int | None = None
         self._copy: _Copy | None = None
-        self._voice: _Voice | None = None
+        self._voice: Voice | None = None
         self._to_yuv = VideoReformatter()
 
     def __enter__(self) -> Self:
@@ -185,7 +182,7 @@ class Film:
             self._copy = _Copy(self._sound, container, self._out, self._path)
             self._base_s = self._copy.base_s
         elif self._sound is not None:
-            self._voice = _Voice(self._out, *self._sound, from_zero=self._muxer == "avi")
+            self._voice = Voice(self._out, *self._sound, from_zero=self._muxer == "avi")
 
     def _add_picture(self) -> None:
         """Add the stream of the picture."""
@@ -305,64 +302,3 @@ class _Copy:
         self.remux.finish({})
         if self._baker is not None and not self._baker.heard:
             raise NoAudioError(f"{self._clip.path}: nothing of its sound can be decoded")
-
-
-class _Voice:
-    """Samples to packets of a new stream.
-
-    Parameters
-    ----------
-    from_zero : the container has no start times: what is before 0 is cut, what is missing there is silence
-    """
-
-    def __init__(self, out: Any, rate_hz: int, channels: int, codec: str, *, from_zero: bool) -> None:
-        if channels not in _LAYOUTS:
-            raise UsageError(f"1, 2, 6 or 8 channels can be written, not {channels}")
-        known = Codec(codec, "w").audio_rates
-        if rate_hz < 1 or (known and rate_hz not in known):
-            raise UsageError(f"{codec} does not take sound of {rate_hz} Hz; 16000 and 48000 are taken")
-        self._stream = out.add_stream(codec, rate=rate_hz, layout=_LAYOUTS[channels])
-        self._stream.codec_context.thread_count = 1
-        self._stream.codec_context.time_base = Fraction(1, rate_hz)
-        self._rate_hz, self._channels = rate_hz, channels
-        self._first: int | None = 0 if from_zero else None
-        self._written = 0
-
-    def push(self, samples: F32, start_s: float) -> Iterator[Any]:
-        """Packets that are ready."""
-        table = np.atleast_2d(samples)
-        if table.ndim != 2 or len(table) != self._channels:
-            raise UsageError(f"sound must be (N,) or ({self._channels}, N), not {samples.shape}")
-        place = round(start_s * self._rate_hz)
-        if self._first is None:
-            self._first = place
-        hole = place - self._first - self._written
-        while hole > 0:
-            count = min(hole, CHUNK)
-            yield from self._encode(np.zeros((self._channels, count), np.float32))
-            hole -= count
-        table = table[:, max(0, -hole) :]
-        for begin in range(0, table.shape[1], CHUNK):
-            yield from self._encode(table[:, begin : begin + CHUNK])
-
-    def flush(self) -> Iterator[Any]:
-        """The last packets."""
-        if self._written:
-            yield from self._moved(self._stream.encode(None))
-
-    def _encode(self, table: F32) -> Iterator[Any]:
-        """Encode samples (C, n) right after the last."""
-        # interleaved: PyAV cannot take exactly eight planes
-        chunk = np.ascontiguousarray(table.T, np.float32).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(chunk, format="flt", layout=self._stream.codec_context.layout)
-        frame.sample_rate, frame.pts, frame.time_base = self._rate_hz, self._written, Fraction(1, self._rate_hz)
-        self._written += table.shape[1]
-        yield from self._moved(self._stream.encode(frame))
-
-    def _moved(self, packets: Iterable[Any]) -> Iterator[Any]:
-        """Packets at their place in the file; what an encoder puts in front lies before it."""
-        for packet in packets:
-            for name in ("pts", "dts"):
-                value = getattr(packet, name)
-                setattr(packet, name, None if value is None else value + (self._first or 0))
-            yield packet
