@@ -1,0 +1,122 @@
+"""A vocoder with an inverse-STFT head: from a log-mel to the spectrum of a wave, both at 100 rows a second.
+
+After Vocos [1]_: one-dimensional ConvNeXt blocks at the rate of the log-mel, no upsampling; the last layer gives every
+bin of every row a logarithm of magnitude and a phase, and the wave is one inverse transform and an overlap-add away
+(`clapboard.synthesis.vocoder`). Letters of shapes: B clips, R rows, C channels, F = 321 bins.
+
+What differs from [1]_: the magnitude is a correction of the log-mel drawn over the bins, so that an untrained network
+has the right level already, and phases are those about the middle of the window, where a blow in the middle of a row
+has the phase 0 in all bins.
+
+References
+----------
+.. [1] H. Siuzdak, "Vocos: closing the gap between time-domain and Fourier-based neural vocoders for high-quality audio
+   synthesis", ICLR 2024, section 3.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from clapboard.errors import UsageError
+from clapboard.synthesis.mel import FFT_SAMPLES as MEL_FFT_SAMPLES
+from clapboard.synthesis.mel import MEL_BINS, filters
+from clapboard.synthesis.stft import WINDOW_SAMPLES
+
+FFT_SAMPLES = WINDOW_SAMPLES
+"""As long as the window, 640: 321 bins, 25 Hz apart."""
+BINS = FFT_SAMPLES // 2 + 1
+MEL_MIDDLE, MEL_SPREAD = -8.0, 4.0
+"""Log-mels of sounds are about so and so wide."""
+MOST_LOG = 5.0
+"""Logarithms of magnitude are at most this: 148, what a tone at full scale has in the bin that it meets."""
+SCALE = 0.1
+"""Blocks begin with this part of what they give: with much less a short training hardly reaches them."""
+
+
+class Block(nn.Module):
+    """ConvNeXt over rows: a convolution of each channel, then two layers at each row; (B, R, C) -> (B, R, C)."""
+
+    def __init__(self, width: int, kernel: int, expansion: int) -> None:
+        super().__init__()
+        self.over_rows = nn.Conv2d(width, width, (1, kernel), padding=(0, kernel // 2), groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.wider = nn.Linear(width, expansion * width)
+        self.back = nn.Linear(expansion * width, width)
+        self.scale = nn.Parameter(torch.full((width,), SCALE))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        # As a picture of height 1: on a CPU torch's convolution of one axis is three times slower.
+        y = self.over_rows(x.transpose(1, 2)[:, :, None])[:, :, 0].transpose(1, 2)
+        y = self.back(F.gelu(self.wider(self.norm(y))))
+        found: Tensor = x + self.scale * y
+        return found
+
+
+class IstftVocoder(nn.Module):
+    """See the module.
+
+    Parameters
+    ----------
+    width : C
+    blocks : how many
+    kernel : rows that a block sees, odd
+    expansion : a block's inner layer is so many times as wide
+    """
+
+    spread: Tensor
+    level: Tensor
+    turn: Tensor
+
+    def __init__(self, width: int = 160, blocks: int = 5, kernel: int = 7, expansion: int = 3) -> None:
+        if min(width, blocks, expansion) < 1 or kernel < 1 or kernel % 2 == 0:
+            raise UsageError("a vocoder's width, blocks and expansion are at least 1, its kernel is odd")
+        super().__init__()
+        self.first = nn.Conv1d(MEL_BINS, width, kernel, padding=kernel // 2)
+        self.norm = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(Block(width, kernel, expansion) for _ in range(blocks))
+        self.last_norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, 2 * BINS)
+        nn.init.zeros_(self.head.bias)
+        with torch.no_grad():
+            self.head.weight[:BINS] *= 0.1
+        self.reach_rows = (blocks + 1) * (kernel // 2)
+        spread, level = _drawn_over_bins()
+        self.register_buffer("spread", torch.from_numpy(spread), persistent=False)
+        self.register_buffer("level", torch.from_numpy(level), persistent=False)
+        turn = 1 - 2 * (torch.arange(BINS) % 2)
+        self.register_buffer("turn", turn.float(), persistent=False)
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Real and imaginary part of the spectrum of each row's window.
+
+        Parameters
+        ----------
+        mel : (B, R, 80) float32, of `clapboard.synthesis.mel.log_mel`
+
+        Returns
+        -------
+        two of (B, R, 321) float32, as `numpy.fft.rfft` of the row's samples under the window gives them
+        """
+        x = self.norm(self.first(((mel - MEL_MIDDLE) / MEL_SPREAD).transpose(1, 2)).transpose(1, 2))
+        for block in self.blocks:
+            x = block(x)
+        change, phase = self.head(self.last_norm(x)).float().split(BINS, -1)
+        magnitude = (0.5 * F.linear(mel.float(), self.spread.float()) + self.level + change).clamp(max=MOST_LOG).exp()
+        return magnitude * phase.cos() * self.turn, magnitude * phase.sin() * self.turn
+
+
+def _drawn_over_bins() -> tuple[np.ndarray, np.ndarray]:
+    """Weights (321, 80) that draw a log-mel over bins, and what half of it lacks of the log of magnitude, (321,).
+
+    Between the middles of two bands the logarithms are joined by a line; a bin of noise has the power that way.
+    """
+    triangles = filters().astype(np.float64)
+    hz = np.arange(triangles.shape[1]) / MEL_FFT_SAMPLES
+    middle = (triangles * hz).sum(1) / triangles.sum(1)
+    at = np.arange(BINS) / FFT_SAMPLES
+    spread = np.stack([np.interp(at, middle, one) for one in np.eye(MEL_BINS)], 1)
+    level = 0.5 * np.interp(at, middle, np.log(MEL_FFT_SAMPLES / triangles.sum(1)))
+    return spread.astype(np.float32), level.astype(np.float32)
