@@ -57,8 +57,11 @@ def export(
     """
     from clapboard.errors import UsageError
     from clapboard.training.anysound.recipe import is_sound_recipe
+    from clapboard.training.foley.work import is_foley_recipe
     from clapboard.training.publish import export_run
 
+    if (run / "recipe.toml").is_file() and is_foley_recipe(run / "recipe.toml"):
+        raise UsageError(f"{run}: what it learned was exported when it ended; docs/foley.md says how parts become one")
     if (run / "recipe.toml").is_file() and is_sound_recipe(run / "recipe.toml"):
         from clapboard.training.anysound.exporting import export_sound_run
 

@@ -68,7 +68,7 @@ def train(
     threads: ThreadsOption = 1,
     quiet: QuietOption = False,
 ) -> int:
-    """Train a model by a RECIPE on prepared data, and export it for clapboard check --model.
+    """Train a model by a RECIPE on prepared data, and export it for clapboard check or clapboard foley --model.
 
     A run that was stopped goes on where it was when the same command is given again, and ends with the same weights.
     Several processes: torchrun --nproc-per-node N -m clapboard train ...; the recipe's batch is that of each process.
@@ -78,21 +78,30 @@ def train(
     if changes is None:
         return EXIT_USAGE
     from clapboard.training.anysound.recipe import is_sound_recipe
+    from clapboard.training.foley.work import is_foley_recipe
 
-    progress = Progress(wanted=not quiet)
+    progress, model = Progress(wanted=not quiet), None
 
     def say(line: str) -> None:
         if not quiet:
             with progress.aside():
                 print(line, flush=True)
 
-    sounds = is_sound_recipe(recipe)
-    if sounds and (offsets or workers):
+    sounds, foley = is_sound_recipe(recipe), is_foley_recipe(recipe)
+    if (sounds or foley) and (offsets or workers):
         complain("--offsets and --workers are for the recipes of lips; leave them out")
+        return EXIT_USAGE
+    if foley and begin_from:
+        complain("--from is not for recipes that make sound; leave it out")
         return EXIT_USAGE
     try:
         with progress.piece("train") as hook:
-            if sounds:
+            if foley:
+                from clapboard.training.foley.work import trainer_of
+
+                learn = trainer_of(recipe)
+                model = learn(recipe, data, out, changes=changes, device=device, threads=threads, say=say, hook=hook)
+            elif sounds:
                 from clapboard.training.anysound.work import train_sounds
 
                 model = train_sounds(
@@ -124,7 +133,9 @@ def train(
                 )
     except KeyboardInterrupt as stop:
         return ended(stop, out)
-    if model and not quiet and sounds:
+    if model and not quiet and foley:
+        print(f"what was learned is {model}")
+    elif model and not quiet and sounds:
         print(f"the model is {model}\n  clapboard check --any-sound --model {model} FILE")
     elif model and not quiet:
         print(f"the model is {model}\n  clapboard evaluate {model} DATASET\n  clapboard check --model {model} FILE")

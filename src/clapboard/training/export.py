@@ -73,16 +73,26 @@ def write_graph(
     graph: nn.Module, example: Tensor, axis: str, path: Path, outputs: Sequence[str] = ("embeddings",)
 ) -> None:
     """Write an ONNX file whose first axis is free; ``outputs`` are the names of what it gives, in order."""
+    write_graph_of(graph, {"input": example}, {"input": axis}, dict.fromkeys(outputs, "windows"), path)
+
+
+def write_graph_of(
+    graph: nn.Module, examples: Mapping[str, Tensor], free: Mapping[str, str], outputs: Mapping[str, str], path: Path
+) -> None:
+    """Write an ONNX file of a graph with several inputs, named as in ``examples`` and in the graph's order.
+
+    The first axis of those inputs is free that ``free`` gives a name for it, and of all ``outputs`` under theirs.
+    """
     graph.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns about shapes that we keep free on purpose
         torch.onnx.export(
             graph,
-            (example,),
+            tuple(examples.values()),
             str(path),
-            input_names=["input"],
+            input_names=list(examples),
             output_names=list(outputs),
-            dynamic_axes={"input": {0: axis}, **{name: {0: "windows"} for name in outputs}},
+            dynamic_axes={name: {0: axis} for name, axis in {**free, **outputs}.items()},
             opset_version=OPSET,
             dynamo=False,
         )

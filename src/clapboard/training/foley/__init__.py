@@ -1,0 +1,1 @@
+"""Learning to make sound from silent picture."""
