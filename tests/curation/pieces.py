@@ -1,13 +1,14 @@
 """Small clips with classes, made in code, and projects of them."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
 
-from clapboard.curation.asking import Desk
 from clapboard.curation.begin import begin, of_folders, open_project
 from clapboard.curation.judging import QUESTIONS
 from clapboard.curation.project import Project
+from clapboard.curation.votes import COLUMNS, take_votes
 from clapboard.media.encode import write_clip
 
 BEEP_S = 0.08
@@ -51,11 +52,12 @@ def names_of(project: Project) -> dict[str, int]:
 
 
 def everybody_says(project: Project, truth: dict[str, tuple[bool, bool]], voters: tuple[str, ...]) -> None:
-    """Let voters answer all they are asked by what is true of a segment: seen, heard."""
-    by_number = {number: name for name, number in names_of(project).items()}
-    desk = Desk(project)
-    for voter in voters:
-        while asked := desk.ask(voter):
-            for one in asked:
-                said = truth[by_number[one.segment]][QUESTIONS.index(one.question)]
-                assert desk.answer(voter, one.segment, one.question, said) == "noted"
+    """Let voters say of every segment what is true of it: seen, heard."""
+    table = project.folder / "said.csv"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        for name, said in truth.items():
+            for question, answer in zip(QUESTIONS, said, strict=True):
+                rows.writerows((name, question, voter, "yes" if answer else "no") for voter in voters)
+    take_votes(project, table)

@@ -22,7 +22,7 @@ function playerOf(one) {
     player.playsInline = true;
     player.muted = one.question === "seen";
     player.src = `/${key}`;
-    if (one.question === "heard") frame.append("\u{1F50A}\uFE0E");
+    if (one.question === "heard") frame.append(...Array.from({ length: 5 }, () => document.createElement("i")));
     frame.append(player);
     frame.hidden = true;
     by("stage").append(frame);
