@@ -192,7 +192,7 @@ class FoleyModel:
             rows_out = 1 if use.kind == "seq" else None
             known: dict[str, tuple[Shape, str]] = {
                 "images": pictures,
-                "flow": ((None, 2, None, None), "tensor(float)"),
+                "flow": ((None, 2, px // 2, px // 2), "tensor(float)"),
             }
             self._open("encoder", {key: known[key] for key in use.inputs}, {use.output: (rows_out, use.features)})
             self.samples = self._read_samples()

@@ -15,7 +15,7 @@ def compress(samples: F32) -> NDArray[np.uint8]:
     """Samples in [-1, 1], of any shape, as levels 0 to 255; what lies beyond is cut."""
     inside = np.clip(samples, -1, 1)
     bent = np.sign(inside) * np.log1p(MU * np.abs(inside)) / np.log1p(MU)
-    return np.minimum(np.floor((bent + 1) / 2 * LEVELS), MU).astype(np.uint8)
+    return np.clip(np.floor((bent + 1) / 2 * LEVELS), 0, MU).astype(np.uint8)
 
 
 def expand(levels: NDArray[np.uint8]) -> F32:

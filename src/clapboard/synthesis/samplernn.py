@@ -19,12 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clapboard.errors import ModelError, UsageError
+from clapboard.synthesis.cues import SAMPLES_PER_FRAME
 from clapboard.synthesis.mu_law import LEVELS, SILENCE, TABLE
-from clapboard.timebase import ROWS_PER_FRAME, SAMPLES_PER_ROW
 from clapboard.values import F32, Hook
 
-SAMPLES_PER_FRAME = ROWS_PER_FRAME * SAMPLES_PER_ROW
-"""A picture owns 640 samples."""
 INPUT_SCALE = 2.0
 """Levels enter the two recurrent tiers as numbers from -2 to 2."""
 NOISE_SAMPLES = 160

@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clapboard.synthesis.cues import SAMPLES_PER_FRAME
 from clapboard.synthesis.mel import MEL_BINS, log_mel
 from clapboard.synthesis.mu_law import SILENCE, compress
-from clapboard.timebase import ROWS_PER_FRAME, SAMPLES_PER_ROW
+from clapboard.timebase import ROWS_PER_FRAME, SAMPLE_RATE_HZ
 from clapboard.training.nets.foley_encoders import MARGIN_FRAMES, Encoder, EncoderKind
 from clapboard.training.nets.samplernn import EMBEDDING, FRAME_SIZES, WIDTH, SampleRnn, State
 from clapboard.training.recipe import Optimiser
 from clapboard.training.tables import as_toml, read_table, refuse
 from clapboard.values import F64
 
-SAMPLES_PER_FRAME = ROWS_PER_FRAME * SAMPLES_PER_ROW
-"""A picture owns 640 samples."""
 MEL_MIDDLE, MEL_SPREAD = -10.0, 4.0
 """Log-mel is about so and so wide in rendered sounds: the warm-up's target has mean 0 and spread 1."""
 BLOW_WEIGHT = 6.0
@@ -215,7 +214,7 @@ class SampleTask:
             rows = log_mel(as_floats(self._takes[number].wave))
             mel = (rows.reshape(-1, ROWS_PER_FRAME, MEL_BINS).mean(1) - MEL_MIDDLE) / MEL_SPREAD
             blow = np.zeros(len(mel), np.float32)
-            at = np.floor(self._blows_s[number] * 16_000 / SAMPLES_PER_FRAME).astype(np.intp)
+            at = np.floor(self._blows_s[number] * SAMPLE_RATE_HZ / SAMPLES_PER_FRAME).astype(np.intp)
             blow[at[(at >= 0) & (at < len(mel))]] = 1
             self._targets[number] = (mel.astype(np.float32), blow)
         return self._targets[number]

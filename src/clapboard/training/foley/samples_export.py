@@ -10,40 +10,40 @@ from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from clapboard.models.foley_spec import SAMPLERNN, EncoderUse, FoleySpec
-from clapboard.runtime import onnx_runtime
 from clapboard.synthesis.samplernn import NAMES
-from clapboard.training.export import MAX_DIFFERENCE, OPSET, name_and_hash, new_model, require_parity
+from clapboard.training.export import MAX_DIFFERENCE, name_and_hash, new_model, require_parity, write_graph_of
+from clapboard.training.foley.exporting import difference
 from clapboard.training.foley.samples import Conditioned
 from clapboard.training.nets.foley_encoders import MARGIN_FRAMES, Encoder
 from clapboard.training.nets.samplernn import SampleRnn
 from clapboard.values import F32
 
-SCENE = "scene-64"
+SCENE, OUTPUT = "scene-64", "conditioning"
 TRACED_FRAMES, JUDGED_FRAMES = 7, 23
 """Frames that the graph is traced with, and compared on."""
 SEED = 0
 
 
 class EncoderGraph(nn.Module):
-    """What is exported: (T + 2, 64, 64) uint8, for flow also (T + 2, 32, 32, 2) -> (T, D), for seq (1, D)."""
+    """What is exported: (T + 2, 64, 64) uint8, for flow also (T + 1, 2, 32, 32) -> (T, D), for seq (1, D)."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
 
     def forward(self, images: Tensor, flow: Tensor | None = None) -> Tensor:
-        """See the class; the flow of each picture is that to the next one."""
-        flows = None if flow is None else flow[None, :-1].permute(0, 1, 4, 2, 3)
-        found: Tensor = self.encoder(images[None].float(), flows)
+        """See the class; the flow is that from each picture to the next one."""
+        found: Tensor = self.encoder(images[None].float(), None if flow is None else flow[None])
         return found if self.encoder.kind == "seq" else found[0]
 
 
-def examples(encoder: Encoder, frames: int) -> tuple[Tensor, ...]:
-    """Inputs of the graph, the same every time: noise."""
+def examples(encoder: Encoder, frames: int) -> dict[str, Tensor]:
+    """Inputs of the graph by name, the same every time: noise."""
     chance = torch.Generator().manual_seed(SEED)
     size = frames + 2 * MARGIN_FRAMES
     images = torch.randint(0, 256, (size, 64, 64), generator=chance, dtype=torch.uint8)
-    return (images, torch.randn(size, 32, 32, 2, generator=chance)) if encoder.kind == "flow" else (images,)
+    flow = {"flow": torch.randn(size - 1, 2, 32, 32, generator=chance)} if encoder.kind == "flow" else {}
+    return {"images": images, **flow}
 
 
 def plain_weights(net: SampleRnn) -> dict[str, F32]:
@@ -80,25 +80,12 @@ def export_samplernn(net: Conditioned, folder: Path, name: str, *, about: Mappin
     """
     encoder, rnn = net.encoder.cpu().float().eval(), net.rnn.cpu().float().eval()
     graph = EncoderGraph(encoder).eval()
-    inputs = ("images", "flow") if encoder.kind == "flow" else ("images",)
-    axes = {"conditioning": {0: "frames"}} if encoder.kind != "seq" else {}
+    inputs = tuple(examples(encoder, TRACED_FRAMES))
+    rows = {OUTPUT: "states" if encoder.kind == "seq" else "frames"}
     with new_model(folder, name) as made:
         path = made / f"{name}.encoder.onnx"
-        torch.onnx.export(
-            graph,
-            examples(encoder, TRACED_FRAMES),
-            str(path),
-            input_names=list(inputs),
-            output_names=["conditioning"],
-            dynamic_axes={**{key: {0: "pictures"} for key in inputs}, **axes},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-        judged = examples(encoder, JUDGED_FRAMES)
-        session = onnx_runtime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        (found,) = session.run(None, {key: one.numpy() for key, one in zip(inputs, judged, strict=True)})
-        expected = graph(*judged).numpy()
-        parity = float(np.abs(found - expected).max() / np.median(np.linalg.norm(expected, axis=1)))
+        write_graph_of(graph, examples(encoder, TRACED_FRAMES), dict.fromkeys(inputs, "pictures"), rows, path)
+        parity = difference(graph, path, examples(encoder, JUDGED_FRAMES), (OUTPUT,))
         require_parity(name, "encoder", parity)
         arrays = made / f"{name}.safetensors"
         save_file(plain_weights(rnn), arrays)
@@ -111,7 +98,7 @@ def export_samplernn(net: Conditioned, folder: Path, name: str, *, about: Mappin
             encoder=EncoderUse(
                 kind=encoder.kind,
                 inputs=inputs,
-                output="conditioning",
+                output=OUTPUT,
                 features=encoder.features,
                 generator={"width": rnn.width, "frame_sizes": [rnn.fine, rnn.coarse]},
             ),

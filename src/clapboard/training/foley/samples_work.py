@@ -1,0 +1,167 @@
+"""The work of ``clapboard train`` with a recipe of SampleRNN, and how many bits a sample its network needs."""
+
+import itertools
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from clapboard.errors import UsageError
+from clapboard.synthesis.cues import LEAD_S, SAMPLES_PER_FRAME
+from clapboard.synthesis.mu_law import SILENCE, compress
+from clapboard.training.foley.samples import Conditioned, SampleRecipe, SampleTask, as_floats
+from clapboard.training.foley.samples_export import export_samplernn
+from clapboard.training.foley.sets import Take, digest, load_takes, split_last
+from clapboard.training.nets.foley_encoders import MARGIN_FRAMES
+from clapboard.training.run import pick_device
+from clapboard.training.task_loop import Loop
+from clapboard.values import F32, F64, Hook
+from clapboard.vision.scene_flow import flow_of_scene
+
+NAME = "model"
+FLOWS = "flows.npy"
+"""Where a run keeps the optical flow of its takes: it takes longer to make than to read."""
+PIECE_SAMPLES = 10 * SAMPLES_PER_FRAME
+"""Samples that bits are counted in at once."""
+TOGETHER = 16
+"""Takes that bits are counted of at once."""
+
+
+def train_samples(
+    recipe: Path | SampleRecipe,
+    data: Sequence[Path],
+    run: Path,
+    *,
+    changes: Mapping[str, str] | None = None,
+    device: str = "auto",
+    threads: int = 1,
+    say: Callable[[str], None] = print,
+    hook: Hook | None = None,
+) -> Path:
+    """Train an encoder and a SampleRNN, and export them.
+
+    Parameters
+    ----------
+    recipe : a TOML file, or a recipe
+    data : data sets of scenes
+    run : folder of the run; a run that was stopped goes on
+    changes : values by dotted key that go before those of the file, as TOML writes them
+
+    Returns
+    -------
+    path of the model's JSON
+
+    Raises
+    ------
+    UsageError : the recipe, the data and the run's folder do not fit together
+    MediaError : data cannot be read
+    """
+    torch.set_num_threads(threads)
+    chosen = SampleRecipe.read(recipe, changes or {}) if isinstance(recipe, Path) else recipe
+    learn, _ = split_last(load_takes(data), chosen.held_out_share)
+    learn = [take for take in learn if len(take.wave) >= chosen.piece]
+    if not learn:
+        raise UsageError(f"no shot to learn from is as long as a piece, {chosen.piece} samples")
+    minutes = sum(len(take.images) for take in learn) / 25 / 60
+    say(f"{len(learn)} shots to learn from ({minutes:.1f} min)")
+    run.mkdir(parents=True, exist_ok=True)
+    flows = flows_of(learn, run / FLOWS, hook) if chosen.encoder == "flow" else None
+    blows_s = [take.events_s[take.on_screen] + LEAD_S for take in learn]
+    task = SampleTask(chosen, learn, blows_s, flows)
+    loop = Loop(chosen, task, run, device=pick_device(device), say=say, hook=hook, clips=digest(learn))
+    net = cast(Conditioned, loop())
+    return export_samplernn(net, run / "model", NAME, about={"recipe": tomllib.loads(chosen.toml())})
+
+
+def flows_of(takes: Sequence[Take], path: Path | None = None, hook: Hook | None = None) -> list[NDArray[Any]]:
+    """Optical flow of each take, (T - 1, 2, 32, 32) float16; from and to a file where there is one.
+
+    Raises
+    ------
+    UsageError : the file holds the flow of other takes
+    """
+    sizes = [max(len(take.images) - 1, 0) for take in takes]
+    ends = np.cumsum([0, *sizes])
+    if path is None or not path.exists():
+        parts = []
+        for number, take in enumerate(takes):
+            parts.append(flow_of_scene(np.asarray(take.images)).astype(np.float16))
+            if hook:
+                hook("optical flow", number + 1, len(takes))
+        whole = np.concatenate(parts)
+        if path is not None:
+            part = path.with_suffix(".part.npy")
+            np.save(part, whole)
+            part.replace(path)
+    else:
+        whole = np.load(path, mmap_mode="r")
+    if len(whole) != ends[-1]:
+        raise UsageError(f"{path} holds the optical flow of other shots; remove it to make it anew")
+    return [whole[first:end] for first, end in itertools.pairwise(ends)]
+
+
+@torch.no_grad()
+def bits_of(net: Conditioned, takes: Sequence[Take], pictures: Sequence[int], hook: Hook | None = None) -> F64:
+    """Bits that each take's sound needs a sample, (n,) float64, told the pictures of ``takes[pictures[i]]``.
+
+    Parameters
+    ----------
+    net : in `eval`
+    takes : n of one length
+    pictures : (n,) which take's pictures go with each sound: ``range(n)`` are its own
+
+    Raises
+    ------
+    UsageError : takes of several lengths
+    """
+    lengths = {len(take.images) for take in takes}
+    if len(lengths) != 1:
+        raise UsageError(f"bits are counted of shots of one length, and these have {len(lengths)}")
+    told = [encode(net, take) for take in takes]
+    found = []
+    for first in range(0, len(takes), TOGETHER):
+        some = range(first, min(first + TOGETHER, len(takes)))
+        levels = np.stack([compress(as_floats(takes[n].wave)) for n in some])
+        found.append(_bits(net, levels, torch.from_numpy(np.stack([told[pictures[n]] for n in some]))))
+        if hook:
+            hook("bits", first + len(some), len(takes))
+    return np.concatenate(found)
+
+
+@torch.no_grad()
+def encode(net: Conditioned, take: Take) -> F32:
+    """What SampleRNN is told of a take's pictures: (T, D), for seq (D,)."""
+    images = torch.from_numpy(np.pad(take.images, ((MARGIN_FRAMES, MARGIN_FRAMES), (0, 0), (0, 0)), mode="edge"))
+    flows = None
+    if net.encoder.kind == "flow":
+        (flow,) = flows_of([take])
+        around = ((MARGIN_FRAMES, MARGIN_FRAMES), (0, 0), (0, 0), (0, 0))
+        flows = torch.from_numpy(np.pad(flow, around).astype(np.float32))[None]
+    found = net.encoder(images[None].float(), flows)[0]
+    return np.asarray(found.float().numpy(), np.float32)
+
+
+def _bits(net: Conditioned, levels: NDArray[np.uint8], told: Tensor) -> F64:
+    """Mean bits a sample of waves (B, N), told (B, T, D) or (B, D); the state goes on from piece to piece."""
+    rnn, count, total = net.rnn, *levels.shape
+    given = torch.from_numpy(np.pad(levels, ((0, 0), (rnn.coarse, 0)), constant_values=SILENCE).astype(np.int64))
+    state = rnn.begin(count, told if rnn.started else None)
+    bits = torch.zeros(count, dtype=torch.float64)
+    for begin in range(0, total, PIECE_SAMPLES):
+        end = min(begin + PIECE_SAMPLES, total)
+        seen = None
+        if not rnn.started:
+            first = torch.full((count,), begin // rnn.coarse)
+            frames = told[:, begin // SAMPLES_PER_FRAME : end // SAMPLES_PER_FRAME]
+            seen = net.coarse(frames, first, (end - begin) // rnn.coarse)
+        logits, state = rnn(given[:, begin : end + rnn.coarse], seen, state)
+        target = given[:, begin + rnn.coarse : end + rnn.coarse]
+        lost = F.cross_entropy(logits.flatten(0, 1).float(), target.flatten(), reduction="none")
+        bits += lost.view(count, -1).double().sum(1)
+    return np.asarray((bits / total / np.log(2)).numpy(), np.float64)
