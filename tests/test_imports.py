@@ -21,7 +21,7 @@ FLOORS = {
     "anysound": 5, "dataset": 5, "embeddings": 5, "speaking": 5, "footage": 5, "published": 5,
     "serving": 5,
     "checking": 6, "evaluation": 6, "batch": 6, "scoring": 6, "syncnet_files": 6,
-    "curation": 6, "study": 6,
+    "curation": 6, "study": 6, "dubbing": 6,
     "training": 7, "repair": 7,
     "cli": 8,
 }  # fmt: skip

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clapboard.batch.scorer import Scorer
     from clapboard.checking import check
+    from clapboard.dubbing import FoleyReport, foley
     from clapboard.embeddings import FileEmbeddings, features
     from clapboard.errors import (
         ClapboardError,
@@ -40,6 +41,7 @@ __all__ = [
     "ClapboardError",
     "FileEmbeddings",
     "FixReport",
+    "FoleyReport",
     "LipSyncError",
     "MediaError",
     "MissingExtraError",
@@ -57,6 +59,7 @@ __all__ = [
     "features",
     "find_offset",
     "fix",
+    "foley",
     "load_model",
     "score",
     "who_speaks",
@@ -69,6 +72,8 @@ _HOMES = {
     "find_offset": "clapboard.sync.search",
     "fix": "clapboard.repair",
     "FixReport": "clapboard.repair",
+    "foley": "clapboard.dubbing",
+    "FoleyReport": "clapboard.dubbing",
     "LipSyncError": "clapboard.scoring",
     "load_model": "clapboard.models.session",
     "Offset": "clapboard.values",

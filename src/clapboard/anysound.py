@@ -8,7 +8,7 @@ One decode, streaming. Kept of a file: 80 bytes of sound features every 10 ms, a
 as float16 (270 bytes with the bundled model), and a few kilobytes a second of correlations.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +34,7 @@ from clapboard.timebase import FEATURE_HZ, PICTURE_HZ, row_positions
 from clapboard.values import (
     F64,
     Attention,
+    Audio,
     Clip,
     Crops,
     Features,
@@ -183,6 +184,34 @@ def blocks_of(watched: Watched, model: AnySoundModel, max_offset_s: float, hook:
         if hook:
             hook("compare", (min(begin + size, end) - first) / FEATURE_HZ, (end - first) / FEATURE_HZ)
     return join(parts)
+
+
+def matched(
+    clip: Clip, sight: Sight, sounds: Iterable[Audio], model: AnySoundModel, max_offset_ms: float = DEFAULT_REACH_MS
+) -> tuple[Blocks | None, Answer]:
+    """How well sound in memory goes with a picture that was watched before; what `check_any_sound` does with a file's.
+
+    Parameters
+    ----------
+    clip : whose picture it is
+    sight : what was seen in it
+    sounds : runs at 16 kHz in the order of time, on the file's clock
+    max_offset_ms : search range, both ways
+
+    Returns
+    -------
+    correlations, None where no window and no sound could be compared, and the answer
+
+    Raises
+    ------
+    UsageError : the sound has another rate, or the range makes no sense
+    """
+    rows = Rows(KINDS[model.spec.sound])
+    for sound in sounds:
+        rows.push(sound)
+    watched = Watched(clip, rows.features(), sight)
+    blocks = blocks_of(watched, model, max_offset_ms / 1000)
+    return blocks, _nothing(watched, model, max_offset_ms) if blocks is None else _judged(blocks, watched, model)
 
 
 def check_any_sound(

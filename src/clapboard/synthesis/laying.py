@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clapboard.errors import UsageError
-from clapboard.synthesis.bank import PATCH_ROWS, Bank, power_of
+from clapboard.synthesis.bank import LONGEST_S, PATCH_ROWS, Bank, power_of
 from clapboard.synthesis.cues import BLOWS, MATERIALS, samples_of
 from clapboard.synthesis.picking import THRESHOLD, peaks
-from clapboard.timebase import SAMPLES_PER_ROW
+from clapboard.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_ROW
 from clapboard.values import F32, F64
 
 FEWEST_ROWS = 4
@@ -69,6 +69,11 @@ class Blows:
     def moved(self, samples: int) -> "Blows":
         """The same blows, later by so many samples."""
         return Blows(self.starts + samples, self.sounds, self.gains)
+
+    def heard_in(self, begin: int, end: int) -> "Blows":
+        """Those that may be heard from sample ``begin`` up to ``end``."""
+        first, last = np.searchsorted(self.starts, [begin - round(LONGEST_S * SAMPLE_RATE_HZ), end])
+        return Blows(self.starts[first:last], self.sounds[first:last], self.gains[first:last])
 
 
 NO_BLOWS = Blows(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))

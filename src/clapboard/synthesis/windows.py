@@ -120,6 +120,11 @@ class Kept:
         """Log-mel power, (R, 80)."""
         return np.frombuffer(bytes(self._mel), np.float16).reshape(-1, MEL_BANDS)
 
+    def share(self, names: tuple[str, ...]) -> F32:
+        """Probability that a row is one of some materials, (R,)."""
+        found = np.frombuffer(bytes(self._materials), np.float16).reshape(-1, len(MATERIALS))
+        return np.asarray(found[:, [MATERIALS.index(name) for name in names]].sum(1, dtype=np.float32), np.float32)
+
     def part(self, begin: int, end: int) -> Cues:
         """Rows from ``begin`` up to ``end``."""
         columns, bands = 2 * len(MATERIALS), 2 * MEL_BANDS
