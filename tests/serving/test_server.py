@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="pip install 'clapboard[serve]'")
 
-from clapboard.errors import UsageError
+from clapboard.errors import MediaError, UsageError
 from clapboard.serving.asked import Answer, Asked, Html, Media
 from clapboard.serving.database import BusyError
 from clapboard.serving.site import Site, page
@@ -45,6 +45,8 @@ def toy(folder: Path) -> Site:
     def fails(asked: Asked) -> Answer:
         if asked.query.get("how") == "busy":
             raise BusyError("locked")
+        if asked.query.get("how") == "media":
+            raise MediaError(f"{folder}: is gone")
         raise UsageError("no such thing") if asked.query.get("how") == "usage" else ZeroDivisionError
 
     routes = {"GET /": start, "POST /api/echo": echo, "GET /clip/{file}": clip, "GET /api/fails": fails}
@@ -244,8 +246,14 @@ def test_errors_are_one_line(ask: Client, capfd: pytest.CaptureFixture[str]) -> 
     usage = ask("GET", "/api/fails?how=usage", Cookie=COOKIE)
     assert (usage[0], line(usage)) == (400, "no such thing")
     defect = ask("GET", "/api/fails", Cookie=COOKIE)
-    assert (defect[0], line(defect)) == (500, "a defect of Clapboard, ZeroDivisionError; its window has more")
+    assert (defect[0], line(defect)) == (
+        500,
+        "a defect of Clapboard, ZeroDivisionError; please tell whoever started this page",
+    )
     assert "clapboard: a defect of Clapboard, ZeroDivisionError" in capfd.readouterr().err
+    gone = ask("GET", "/api/fails?how=media", Cookie=COOKIE)
+    assert (gone[0], line(gone)) == (500, "that cannot be done now; please tell whoever started this page")
+    assert ": is gone" in capfd.readouterr().err, "with its path for who serves alone"
     wrong = ask("POST", "/clip/clip.bin", {"n": 1}, Cookie=COOKIE)
     assert (wrong[0], line(wrong)) == (405, "that cannot be done here")
     for_people = ask("GET", "/nothing", Accept="text/html", Cookie=COOKIE)

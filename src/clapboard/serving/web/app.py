@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from clapboard.errors import ClapboardError, UsageError
 from clapboard.report.page import words
 from clapboard.report.plain import text as plain
+from clapboard.report.printable import shown
 from clapboard.serving.asked import Answer, Asked, Handler, Html, Media, RefusedError
 from clapboard.serving.database import BusyError
 from clapboard.serving.site import BASE, STATIC_TYPES, Site, base_css, clean_name, name_page, page
@@ -201,7 +202,7 @@ class _Errors:
         except Exception as error:
             status, line = _in_words(error)
             if status >= 500:
-                _tell(line, error)
+                _tell(error)
             if begun:  # in the middle of a file: all that is left is to stop
                 raise
             await _complaint(Request(scope), status, line)(scope, receive, send)
@@ -215,9 +216,11 @@ def _in_words(error: Exception) -> tuple[int, str]:
         return error.status_code, "that cannot be done here" if error.status_code == 405 else error.detail
     if isinstance(error, BusyError):
         return 503, "the answers are being written by somebody else; try again"
-    if isinstance(error, ClapboardError):
-        return (400 if isinstance(error, UsageError) else 500), plain(str(error))
-    return 500, f"a defect of Clapboard, {type(error).__name__}; its window has more"
+    if isinstance(error, UsageError):
+        return 400, plain(str(error))
+    if isinstance(error, ClapboardError):  # its line names paths, which are for who serves, not for who takes part
+        return 500, "that cannot be done now; please tell whoever started this page"
+    return 500, f"a defect of Clapboard, {type(error).__name__}; please tell whoever started this page"
 
 
 def _complaint(request: Request, status: int, line: str) -> Response:
@@ -228,9 +231,11 @@ def _complaint(request: Request, status: int, line: str) -> Response:
     return JSONResponse({"error": line}, status)
 
 
-def _tell(line: str, error: Exception) -> None:
+def _tell(error: Exception) -> None:
     """Say it where the server was started."""
     if os.environ.get("CLAPBOARD_DEBUG", "") not in ("", "0"):
         traceback.print_exception(error, file=sys.stderr)
     what = " ".join(str(error).split())
-    print(f"clapboard: {line if isinstance(error, ClapboardError) else f'{line}: {what}'}", file=sys.stderr, flush=True)
+    if not isinstance(error, ClapboardError):
+        what = f"a defect of Clapboard, {type(error).__name__}: {what}; CLAPBOARD_DEBUG=1 shows where"
+    print(f"clapboard: {shown(what)}", file=sys.stderr, flush=True)

@@ -11,6 +11,8 @@ let round = null;
 let turn = 0; // goes up when something else is played, so that what played before knows that it is over
 let shown_ms = 0;
 let busy = false;
+let open_ms = 0; // before, keys do not answer: one that was pressed twice is no answer to what comes next
+const PAUSE_MS = 400;
 let waiting = false; // the words before a game are shown
 
 function show(found) {
@@ -38,16 +40,22 @@ function show(found) {
     shown_ms = performance.now();
     for (const side of SIDES) by(side).src = `/clip/${found[side]}`;
   }
+  open_ms = performance.now() + PAUSE_MS;
+  setTimeout(() => mark(), PAUSE_MS + 1);
   mark();
   if (other && !fresh) playBoth();
 }
 
-const ready = () => round && !round.over && round.plays.every((count) => count > 0);
+const heard = () => round && !round.over && round.plays.every((count) => count > 0);
+const ready = () => heard() && performance.now() >= open_ms;
 
-function mark(side = null) {
+let playing = null;
+
+function mark(side = playing) {
+  playing = side;
   for (const one of SIDES) {
     by(one).closest("figure").classList.toggle("playing", one === side);
-    by(one).closest("figure").classList.toggle("ready", Boolean(ready()));
+    by(one).closest("figure").classList.toggle("ready", Boolean(heard()));
   }
   for (const name of ["choose-left", "choose-right", "choose-neither"]) by(name).disabled = !ready();
   document.body.dataset.ready = ready() ? "yes" : "no";
@@ -55,6 +63,7 @@ function mark(side = null) {
 
 function stop() {
   turn += 1;
+  playing = null;
   for (const side of SIDES) by(side).pause();
 }
 
@@ -64,7 +73,7 @@ async function playOne(side, mine) {
   await play(by(side));
   const told = await api("POST", "/api/played", { round: number, side });
   if (round.round === number) round.plays = told.plays;
-  if (turn === mine) mark();
+  if (turn === mine) mark(null);
 }
 
 async function playThese(sides) {
@@ -84,10 +93,10 @@ async function playThese(sides) {
       await playOne(side, mine);
       if (turn !== mine) return;
     }
-    say(ready() ? "choose one" : "");
+    say(heard() ? "choose one" : "");
   } catch (error) {
     if (turn !== mine) return;
-    mark();
+    mark(null);
     if (error.status === 409) return again(error);
     if (error.unplayable) {
       by("skip").hidden = false;
@@ -122,7 +131,8 @@ async function send(path, body) {
 function choose(answer) {
   if (!round || round.over || waiting) return;
   if (answer === "neither" && !round.neither) return;
-  if (!ready()) return say("hear both to the end first");
+  if (!heard()) return say("hear both to the end first");
+  if (!ready()) return;
   const after_ms = Math.max(0, Math.round(performance.now() - shown_ms));
   send("/api/answer", { round: round.round, question: round.question, answer, after_ms });
 }
