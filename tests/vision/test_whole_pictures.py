@@ -58,12 +58,13 @@ def test_squeezing_is_the_mean_over_the_area(shape: tuple[int, ...]) -> None:
 
 
 def test_the_table() -> None:
-    """Protects what networks are built for: sizes and rates of both scenes."""
+    """Protects what networks are built for: sizes and rates of all scenes."""
     assert {name: (s.px, s.colour, s.picture_hz, s.sound_hz, s.channels) for name, s in SCENES.items()} == {
         "scene-64": (64, False, 25, 16_000, 1),
+        "scene-224": (224, True, 25, 16_000, 1),
         "scene-256": (256, True, Fraction(30000, 1001), 21_000, 2),
     }
-    with pytest.raises(UsageError, match="no scene is called scene-7; there is scene-64, scene-256"):
+    with pytest.raises(UsageError, match="no scene is called scene-7; there is scene-64, scene-224, scene-256"):
         scene_of("scene-7")
 
 

@@ -21,6 +21,8 @@ from clapboard.timebase import ROWS_PER_FRAME
 from clapboard.values import F32, Model
 from clapboard.vision.scenes import SCENES, Scene
 
+FLOW_PX = 32
+"""Height and width of the optical flow that encoders take; see `clapboard.vision.scene_flow`."""
 BATCH_FRAMES = 250
 """Frames given to the picture network at once: more only costs memory."""
 U8 = NDArray[np.uint8]
@@ -173,8 +175,7 @@ class FoleyModel:
         self.velocity: Velocity | None = None
         self.vocoder: SpectrumOf | None = None
         self.samples: dict[str, NDArray[Any]] = {}
-        px = self.scene.px
-        pictures: tuple[Shape, str] = ((None, px, px), "tensor(uint8)")
+        pictures: tuple[Shape, str] = ((None, *self._picture), "tensor(uint8)")
         if "picture" in self.spec.files:
             rows: dict[str, Shape | None] = {name: (None, *rest) for name, rest in _ROWS.items()}
             self._open("picture", {"images": pictures}, rows)
@@ -192,7 +193,7 @@ class FoleyModel:
             rows_out = 1 if use.kind == "seq" else None
             known: dict[str, tuple[Shape, str]] = {
                 "images": pictures,
-                "flow": ((None, 2, px // 2, px // 2), "tensor(float)"),
+                "flow": ((None, 2, FLOW_PX, FLOW_PX), "tensor(float)"),
             }
             self._open("encoder", {key: known[key] for key in use.inputs}, {use.output: (rows_out, use.features)})
             self.samples = self._read_samples()
@@ -215,6 +216,12 @@ class FoleyModel:
             raise ModelError(f"{name} of {self.spec.name} cannot be used: {why}; export the model again") from None
 
     @property
+    def _picture(self) -> tuple[int, ...]:
+        """Shape of one picture."""
+        scene = self.scene
+        return (scene.px, scene.px, 3) if scene.colour else (scene.px, scene.px)
+
+    @property
     def scene(self) -> Scene:
         """What it sees of the picture."""
         return SCENES[self.spec.scene]
@@ -234,7 +241,8 @@ class FoleyModel:
 
         Parameters
         ----------
-        images : (T, px, px) uint8, of the model's scene, on consecutive points of the picture grid; T at least 1
+        images : (T, px, px) uint8, or (T, px, px, 3) of a scene in colour, on consecutive points of the picture grid; T
+            at least 1
 
         Returns
         -------
@@ -266,7 +274,7 @@ class FoleyModel:
 
         Parameters
         ----------
-        images : (T, px, px) uint8, of the model's scene; T at least 1
+        images : (T, px, px) uint8, or (T, px, px, 3) of a scene in colour; T at least 1
         flow : (T - 1, 2, h, w) float32, from each picture to the next, px of a picture of h x w; only for an encoder of
             the kind ``flow``
 
@@ -304,14 +312,14 @@ class FoleyModel:
 
     def _padded(self, images: U8) -> U8:
         """Pictures with the first and the last one repeated by the margin."""
-        px = self.scene.px
-        if images.ndim != 3 or images.shape[1:] != (px, px) or images.dtype != np.uint8 or not len(images):
+        wanted, margin = self._picture, self.spec.margin_frames
+        if images.shape[1:] != wanted or images.dtype != np.uint8 or not len(images):
+            shape = ", ".join(("T", *map(str, wanted)))
             raise UsageError(
-                f"{self.spec.name} takes one or more pictures, (T, {px}, {px}) uint8 (the scene {self.spec.scene}), "
+                f"{self.spec.name} takes one or more pictures, ({shape}) uint8 (the scene {self.spec.scene}), "
                 f"not {images.shape} {images.dtype}"
             )
-        margin = self.spec.margin_frames
-        return np.pad(images, ((margin, margin), (0, 0), (0, 0)), mode="edge")
+        return np.pad(images, ((margin, margin), *[(0, 0)] * len(wanted)), mode="edge")
 
 
 def load_foley(name_or_path: str | Path = DEFAULT_FOLEY, *, threads: int = 1) -> FoleyModel:

@@ -42,7 +42,7 @@ class TextureUse:
     ----------
     mean, scale : one number for each of the 80 bands, the scale above 0
     features : numbers of a row that it is conditioned on, C; their order is that of `clapboard.synthesis.texture`
-    steps : Euler steps from noise to a log-mel
+    steps : steps from noise to a log-mel, each of which asks the network twice
     guidance : weight of the cues against none, 1 for the plain flow
     """
 
@@ -110,8 +110,9 @@ class FoleySpec:
     The graphs of the stages, m being ``margin_frames``; all preparation is inside, and the caller repeats the first and
     the last picture of a shot m times:
 
-    - ``picture``: (T + 2 m, px, px) uint8 -> ``onset`` (4 T,) logits, ``energy`` (4 T,), ``materials`` (4 T, M) logits,
-      ``mel`` (4 T, 80), all float32; see `clapboard.synthesis.cues.Cues`.
+    - ``picture``: (T + 2 m, px, px) uint8, of a scene in colour (T + 2 m, px, px, 3) -> ``onset`` (4 T,) logits,
+      ``energy`` (4 T,), ``materials`` (4 T, M) logits, ``mel`` (4 T, 80), all float32; see
+      `clapboard.synthesis.cues.Cues`.
     - ``texture``: ``noisy`` (R, 80), ``time`` (1,), ``cues`` (R, C) -> ``velocity`` (R, 80), all float32.
     - ``vocoder``: ``mel`` (R, 80) float32 -> ``real`` and ``imag``, float32; see `clapboard.synthesis.vocoder`.
     - ``encoder``: see `EncoderUse`. ``samples`` is no graph, but arrays in the safetensors format.
@@ -120,7 +121,7 @@ class FoleySpec:
     ----------
     name : what it is called
     method : ``cues`` or ``samplernn``
-    scene : what it sees, a name of `clapboard.vision.scenes.SCENES` in gray with 25 pictures a second
+    scene : what it sees, a name of `clapboard.vision.scenes.SCENES` with 25 pictures a second
     margin_frames : pictures before and after those that a row is of, m
     files : ``name`` and ``sha256`` by stage
     materials : what ``materials`` are probabilities of: `clapboard.synthesis.cues.MATERIALS`
@@ -152,7 +153,7 @@ class FoleySpec:
         require(isinstance(self.name, str) and self.name != "", "its name is not a word")
         known = f"unknown to this version (there is {', '.join(STAGES)}); update Clapboard"
         require(self.method in STAGES, f"its method {self.method} is {known}")
-        scenes = [name for name, scene in SCENES.items() if scene.picture_hz == 25 and not scene.colour]
+        scenes = [name for name, scene in SCENES.items() if scene.picture_hz == 25]
         known = f"unknown to this version (there is {', '.join(scenes)}); update Clapboard"
         require(self.scene in scenes, f"its scene {self.scene} is {known}")
         whole = isinstance(self.margin_frames, int) and not isinstance(self.margin_frames, bool)

@@ -4,7 +4,7 @@ import numpy as np
 
 from clapboard.errors import ModelError
 from clapboard.models.any_session import AnySoundModel
-from clapboard.models.foley_session import FoleyModel
+from clapboard.models.foley_session import FLOW_PX, FoleyModel
 from clapboard.models.session import SyncModel
 from clapboard.synthesis.cues import MEL_BANDS
 from clapboard.timebase import PICTURE_HZ, ROWS_PER_FRAME
@@ -50,14 +50,12 @@ def verify(model: AnyModel) -> None:
 def _verify_foley(model: FoleyModel, rng: np.random.Generator) -> None:
     """The same for a model that makes sound: rows away from both ends depend on the frames within its margin alone."""
     margin, px = model.spec.margin_frames, model.scene.px
-    images = rng.integers(0, 256, (LATER + 2 * margin + WINDOWS, px, px), dtype=np.uint8)
+    colours = (3,) if model.scene.colour else ()
+    images = rng.integers(0, 256, (LATER + 2 * margin + WINDOWS, px, px, *colours), dtype=np.uint8)
     if model.spec.encoder is not None:
         use = model.spec.encoder
-        flow = (
-            rng.standard_normal((len(images) - 1, 2, px // 2, px // 2)).astype(np.float32)
-            if "flow" in use.inputs
-            else None
-        )
+        given = rng.standard_normal((len(images) - 1, 2, FLOW_PX, FLOW_PX)).astype(np.float32)
+        flow = given if "flow" in use.inputs else None
         coding = model.encode(images, flow)
         if use.kind != "seq":  # whose one state is of all frames
             later = model.encode(images[LATER:], None if flow is None else flow[LATER:])

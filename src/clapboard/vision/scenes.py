@@ -50,6 +50,7 @@ SCENES = {
     scene.name: scene
     for scene in (
         Scene("scene-64", 64, False, Fraction(PICTURE_HZ), SAMPLE_RATE_HZ, 1),
+        Scene("scene-224", 224, True, Fraction(PICTURE_HZ), SAMPLE_RATE_HZ, 1),
         Scene("scene-256", 256, True, Fraction(30000, 1001), 21_000, 2),
     )
 }

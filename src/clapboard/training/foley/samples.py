@@ -23,6 +23,7 @@ from clapboard.synthesis.mu_law import SILENCE, compress
 from clapboard.timebase import ROWS_PER_FRAME, SAMPLE_RATE_HZ
 from clapboard.training.nets.foley_encoders import MARGIN_FRAMES, Encoder, EncoderKind
 from clapboard.training.nets.samplernn import EMBEDDING, FRAME_SIZES, WIDTH, SampleRnn, State
+from clapboard.training.nets.vgg19 import FC6
 from clapboard.training.recipe import Optimiser
 from clapboard.training.tables import as_toml, read_table, refuse
 from clapboard.values import F64
@@ -40,8 +41,8 @@ class TakeLike(Protocol):
     """One shot to learn from; see `clapboard.training.foley.sets.Take`."""
 
     @property
-    def images(self) -> NDArray[np.uint8]:
-        """(T, 64, 64)."""
+    def images(self) -> NDArray[Any]:
+        """(T, 64, 64) uint8, or (T, given) numbers of each frame."""
 
     @property
     def wave(self) -> NDArray[Any]:
@@ -53,7 +54,8 @@ class SampleRecipe:
     """One training run; the fields are the keys of the TOML file, the nested ones its tables.
 
     ``encoder`` is how SampleRNN is told of the picture; ``streams`` play at once, ``piece`` samples a step. The last
-    ``held_out_share`` of the recordings are not learned from.
+    ``held_out_share`` of the recordings are not learned from. ``vgg19`` is the file of VGG19's weights, where its fc6
+    is to be taken of each picture (data sets of the view scene-224).
     """
 
     steps: int
@@ -70,6 +72,7 @@ class SampleRecipe:
     seed: int = 0
     precision: Literal["bf16", "fp16", "fp32"] = "bf16"
     held_out_share: float = 0.1
+    vgg19: str = ""
     optimiser: Optimiser = field(default_factory=Optimiser)
 
     @classmethod
@@ -116,7 +119,7 @@ class Conditioned(nn.Module):
     def __init__(self, recipe: SampleRecipe) -> None:
         super().__init__()
         seq = recipe.encoder == "seq"
-        self.encoder = Encoder(recipe.encoder, recipe.features, recipe.encoder_width)
+        self.encoder = Encoder(recipe.encoder, recipe.features, recipe.encoder_width, FC6 if recipe.vgg19 else 0)
         self.rnn = SampleRnn(
             width=recipe.width,
             conditioning=0 if seq else recipe.features,
@@ -274,7 +277,9 @@ class SampleTask:
 
     def _new(self, clip: int, rng: np.random.Generator) -> Stream:
         """A clip from its beginning, its pictures changed in their own way."""
-        return Stream(clip, 0, bool(rng.random() < 0.5), float(np.exp(rng.uniform(-0.4, 0.4))))
+        mirror, contrast = bool(rng.random() < 0.5), float(np.exp(rng.uniform(-0.4, 0.4)))
+        # numbers that are given in place of pictures cannot be mirrored
+        return Stream(clip, 0, False, 1.0) if self._recipe.vgg19 else Stream(clip, 0, mirror, contrast)
 
     def _piece(self, stream: Stream) -> NDArray[np.uint8]:
         """Levels of the next piece, with those before it."""

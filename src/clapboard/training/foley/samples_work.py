@@ -2,7 +2,8 @@
 
 import itertools
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,17 +17,20 @@ from clapboard.errors import UsageError
 from clapboard.synthesis.cues import LEAD_S, SAMPLES_PER_FRAME
 from clapboard.synthesis.mu_law import SILENCE, compress
 from clapboard.training.foley.samples import Conditioned, SampleRecipe, SampleTask, as_floats
-from clapboard.training.foley.samples_export import export_samplernn
-from clapboard.training.foley.sets import Take, digest, load_takes, split_last
+from clapboard.training.foley.samples_export import WIDE_SCENE, export_samplernn
+from clapboard.training.foley.sets import VIEW, Take, digest, load_takes, split_last
 from clapboard.training.nets.foley_encoders import MARGIN_FRAMES
+from clapboard.training.nets.vgg19 import Vgg19, load_vgg19
 from clapboard.training.run import pick_device
 from clapboard.training.task_loop import Loop
 from clapboard.values import F32, F64, Hook
 from clapboard.vision.scene_flow import flow_of_scene
 
 NAME = "model"
-FLOWS = "flows.npy"
-"""Where a run keeps the optical flow of its takes: it takes longer to make than to read."""
+FLOWS, FC6_FILE = "flows.npy", "fc6.npy"
+"""Where a run keeps what it makes of the pictures before: it takes longer to make than to read."""
+FC6_FRAMES = 16
+"""Frames that VGG19 sees at once."""
 PIECE_SAMPLES = 10 * SAMPLES_PER_FRAME
 """Samples that bits are counted in at once."""
 TOGETHER = 16
@@ -64,7 +68,8 @@ def train_samples(
     """
     torch.set_num_threads(threads)
     chosen = SampleRecipe.read(recipe, changes or {}) if isinstance(recipe, Path) else recipe
-    learn, _ = split_last(load_takes(data), chosen.held_out_share)
+    seen_by = load_vgg19(Path(chosen.vgg19)) if chosen.vgg19 else None
+    learn, _ = split_last(load_takes(data, view=VIEW if seen_by is None else WIDE_SCENE), chosen.held_out_share)
     learn = [take for take in learn if len(take.wave) >= chosen.piece]
     if not learn:
         raise UsageError(f"no shot to learn from is as long as a piece, {chosen.piece} samples")
@@ -73,10 +78,41 @@ def train_samples(
     run.mkdir(parents=True, exist_ok=True)
     flows = flows_of(learn, run / FLOWS, hook) if chosen.encoder == "flow" else None
     blows_s = [take.events_s[take.on_screen] + LEAD_S for take in learn]
-    task = SampleTask(chosen, learn, blows_s, flows)
+    given = learn if seen_by is None else fc6_of(seen_by, learn, run / FC6_FILE, hook)
+    task = SampleTask(chosen, given, blows_s, flows)
     loop = Loop(chosen, task, run, device=pick_device(device), say=say, hook=hook, clips=digest(learn))
     net = cast(Conditioned, loop())
-    return export_samplernn(net, run / "model", NAME, about={"recipe": tomllib.loads(chosen.toml())})
+    about = {"recipe": tomllib.loads(chosen.toml())}
+    return export_samplernn(net, run / "model", NAME, backbone=seen_by, about=about)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """A take with (T, given) numbers of each frame in place of its pictures."""
+
+    images: NDArray[Any]
+    wave: NDArray[Any]
+
+
+@torch.no_grad()
+def fc6_of(net: Vgg19, takes: Sequence[Take], path: Path, hook: Hook | None = None) -> list[Given]:
+    """What VGG19 makes of the pictures of takes, (T, 4096) float16 each; from and to a file.
+
+    Raises
+    ------
+    UsageError : the file holds those of other takes
+    """
+
+    def make() -> Iterator[NDArray[Any]]:
+        for number, take in enumerate(takes):
+            images = torch.from_numpy(np.array(take.images))
+            starts = range(0, len(images), FC6_FRAMES)
+            yield np.concatenate([net(images[at : at + FC6_FRAMES]).half().numpy() for at in starts])
+            if hook:
+                hook("VGG19", number + 1, len(takes))
+
+    parts = _kept(make(), [len(take.images) for take in takes], path)
+    return [Given(part, take.wave) for part, take in zip(parts, takes, strict=True)]
 
 
 def flows_of(takes: Sequence[Take], path: Path | None = None, hook: Hook | None = None) -> list[NDArray[Any]]:
@@ -86,15 +122,21 @@ def flows_of(takes: Sequence[Take], path: Path | None = None, hook: Hook | None 
     ------
     UsageError : the file holds the flow of other takes
     """
-    sizes = [max(len(take.images) - 1, 0) for take in takes]
-    ends = np.cumsum([0, *sizes])
-    if path is None or not path.exists():
-        parts = []
+
+    def make() -> Iterator[NDArray[Any]]:
         for number, take in enumerate(takes):
-            parts.append(flow_of_scene(np.asarray(take.images)).astype(np.float16))
+            yield flow_of_scene(np.asarray(take.images)).astype(np.float16)
             if hook:
                 hook("optical flow", number + 1, len(takes))
-        whole = np.concatenate(parts)
+
+    return _kept(make(), [len(take.images) - 1 for take in takes], path)
+
+
+def _kept(parts: Iterator[NDArray[Any]], sizes: Sequence[int], path: Path | None) -> list[NDArray[Any]]:
+    """Arrays of takes, ``sizes`` rows each, laid end to end in a file, which is read where it is there."""
+    ends = np.cumsum([0, *sizes])
+    if path is None or not path.exists():
+        whole = np.concatenate(list(parts))
         if path is not None:
             part = path.with_suffix(".part.npy")
             np.save(part, whole)
@@ -102,7 +144,7 @@ def flows_of(takes: Sequence[Take], path: Path | None = None, hook: Hook | None 
     else:
         whole = np.load(path, mmap_mode="r")
     if len(whole) != ends[-1]:
-        raise UsageError(f"{path} holds the optical flow of other shots; remove it to make it anew")
+        raise UsageError(f"{path} was made of other shots; remove it to make it anew")
     return [whole[first:end] for first, end in itertools.pairwise(ends)]
 
 
@@ -137,7 +179,8 @@ def bits_of(net: Conditioned, takes: Sequence[Take], pictures: Sequence[int], ho
 @torch.no_grad()
 def encode(net: Conditioned, take: Take) -> F32:
     """What SampleRNN is told of a take's pictures: (T, D), for seq (D,)."""
-    images = torch.from_numpy(np.pad(take.images, ((MARGIN_FRAMES, MARGIN_FRAMES), (0, 0), (0, 0)), mode="edge"))
+    around = ((MARGIN_FRAMES, MARGIN_FRAMES), *[(0, 0)] * (take.images.ndim - 1))
+    images = torch.from_numpy(np.pad(take.images, around, mode="edge"))
     flows = None
     if net.encoder.kind == "flow":
         (flow,) = flows_of([take])

@@ -77,14 +77,17 @@ class Take:
         return np.sort(rows_of(self.events_s[self.on_screen], 0.0))
 
 
-def load_takes(folders: Sequence[Path], *, least_frames: int = LEAST_FRAMES, limit: int | None = None) -> list[Take]:
+def load_takes(
+    folders: Sequence[Path], *, least_frames: int = LEAST_FRAMES, limit: int | None = None, view: str = VIEW
+) -> list[Take]:
     """Shots of data sets of scenes, with their truth where it lies beside them.
 
     Parameters
     ----------
-    folders : data sets of the view scene-64
+    folders : data sets of scenes
     least_frames : shorter shots are left out
     limit : no more than so many of each folder, the first ones
+    view : what they have to hold, a scene with 25 pictures a second and sound in one channel at 16 kHz
 
     Raises
     ------
@@ -97,8 +100,9 @@ def load_takes(folders: Sequence[Path], *, least_frames: int = LEAST_FRAMES, lim
     takes: list[Take] = []
     for name, folder in zip(names, folders, strict=True):
         found = Dataset.open(folder)
-        if found.view != VIEW:
-            raise UsageError(f"{folder}: holds {found.view}, not {VIEW}; make it with clapboard prepare --kind sounds")
+        if found.view != view:
+            made = f"make it with clapboard prepare --kind sounds --view {view}"
+            raise UsageError(f"{folder}: holds {found.view}, not {view}; {made}")
         truth = _read_truth(folder / TRUTH)
         entries = [entry for entry in found.entries if entry.frames >= least_frames][:limit]
         for entry in entries:

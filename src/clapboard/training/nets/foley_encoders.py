@@ -51,33 +51,38 @@ class Encoder(nn.Module):
     kind : ``frame``, ``seq`` or ``flow``
     features : D, for seq the size of the state
     width : channels of the first convolution
+    given : numbers of a frame where these are given instead of pictures, as fc6 of VGG19; 0 for pictures
 
     Raises
     ------
     UsageError : there is no such kind, or sizes below 1
     """
 
-    def __init__(self, kind: EncoderKind, features: int = 64, width: int = 16) -> None:
-        if kind not in KINDS or min(features, width) < 1:
+    def __init__(self, kind: EncoderKind, features: int = 64, width: int = 16, given: int = 0) -> None:
+        if kind not in KINDS or min(features, width) < 1 or given < 0:
             raise UsageError(f"an encoder is one of {', '.join(KINDS)}, with features and width of 1 or more")
         super().__init__()
-        self.kind, self.features = kind, features
+        self.kind, self.features, self.given = kind, features, given
         own = features // 2 if kind == "flow" else features
-        self.look = stem(1 if kind == "flow" else 3, width, own)
+        if given:
+            self.look = nn.Sequential(nn.LayerNorm(given), nn.Linear(given, own))
+        else:
+            self.look = stem(1 if kind == "flow" else 3, width, own)
         if kind == "flow":
             self.move = stem(4, width, features - own)
         if kind == "seq":
             self.over_time = nn.GRU(features, features, batch_first=True)
         with torch.no_grad():  # gives the lazy layers their sizes
             self.eval()
-            self(torch.zeros(1, 3, 64, 64), torch.zeros(1, 2, 2, 32, 32))
+            shape = (1, 3, given) if given else (1, 3, 64, 64)
+            self(torch.zeros(shape), torch.zeros(1, 2, 2, 32, 32))
 
     def forward(self, images: Tensor, flows: Tensor | None = None) -> Tensor:
         """What SampleRNN is told.
 
         Parameters
         ----------
-        images : (B, F + 2, 64, 64), 0 to 255: one frame before and one after those asked for
+        images : (B, F + 2, 64, 64), 0 to 255, or (B, F + 2, given): one frame before and one after those asked for
         flows : (B, F + 1, 2, 32, 32), px of a 32 x 32 picture from each frame to the next; for flow alone
 
         Returns
@@ -94,10 +99,10 @@ class Encoder(nn.Module):
     def each(self, images: Tensor, flows: Tensor | None = None) -> Tensor:
         """Features of each frame, (B, F, D), whatever the kind; arguments as in `forward`."""
         if self.kind != "flow":
-            return self._each(self.look, changes(images))
+            return self.look(images[:, 1:-1].float()) if self.given else self._each(self.look, changes(images))
         if flows is None:
             raise UsageError("the flow encoder needs the optical flow")
-        own = self._each(self.look, lit(images)[:, 1:-1, None])
+        own = self.look(images[:, 1:-1].float()) if self.given else self._each(self.look, lit(images)[:, 1:-1, None])
         moves = torch.cat([flows[:, :-1], flows[:, 1:]], dim=2).float() * FLOW_SCALE
         return torch.cat([own, self._each(self.move, moves)], dim=2)
 
