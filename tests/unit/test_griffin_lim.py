@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clapboard.errors import UsageError
 from clapboard.sound.features import log_mel as rows_of_25_ms
 from clapboard.sound.onsets import events_s
 from clapboard.synthesis.griffin_lim import griffin_lim
@@ -23,7 +24,7 @@ def onsets_s(samples: np.ndarray) -> np.ndarray:
     return events_s(Features(rows, np.ones(len(rows), np.bool_), 0.0))
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(rows=st.integers(0, 30), seed=st.integers(0, 99))
 def test_every_row_gives_160_samples(rows: int, seed: int) -> None:
     """Protects lengths: one row as well as none; and the same seed gives the same wave."""
@@ -74,3 +75,15 @@ def test_silence_stays_silence() -> None:
     made = griffin_lim(mel)
     assert made[: 160 * 10].any()
     assert not made[160 * 10 + 240 : 160 * 30 - 240].any()
+
+
+def test_a_wave_to_start_with_keeps_its_phases() -> None:
+    """Protects a vocoder's phases: from those of the true wave it stays near it; other lengths are refused."""
+    samples = render_events(150003, seconds=2, dry=True).samples
+    mel = log_mel(samples)
+    made = griffin_lim(mel, iterations=2, start=samples)
+    chance = griffin_lim(mel, iterations=2)
+    error = [np.linalg.norm(wave - samples) / np.linalg.norm(samples) for wave in (made, chance)]
+    assert error[0] < 0.5 < error[1]
+    with pytest.raises(UsageError, match="x 160 samples"):
+        griffin_lim(mel, start=samples[160:])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clapboard.errors import UsageError
@@ -15,6 +15,7 @@ def noise(rows: int, seed: int = 0) -> np.ndarray:
     return (0.1 * np.random.default_rng(seed).standard_normal(160 * rows)).astype(np.float32)
 
 
+@settings(deadline=None)
 @given(row=st.integers(0, 19))
 def test_a_click_in_the_middle_of_a_row_is_loudest_there(row: int) -> None:
     """Protects the grid: row r is centred on sample 160 r + 80, at the ends of the wave too."""
@@ -54,6 +55,7 @@ def test_samples_that_fill_no_rows_are_refused(shape: tuple[int, ...]) -> None:
         log_mel(np.zeros(shape, np.float32))
 
 
+@settings(max_examples=30, deadline=None)
 @given(rows=st.integers(1, 40))
 def test_windows_add_up_to_the_wave(rows: int) -> None:
     """Protects both ends: the wave comes back from its windows whatever its length, and cut windows are left out."""
