@@ -4,10 +4,11 @@
                                [--bits NAME=JSON...] [-o JSON]
 
 DATASET is a data set of scenes with the truth of each (`python -m clapboard.training.rendered_events --dry`).
-``--model`` are models for `clapboard foley`; JSON:griffin-lim and JSON:vocoder make the wave of the log-mel alone,
-where blows are laid otherwise. ``--waves`` are sounds that lie there: an .npz with a wave by the id of each clip, or a
-folder with ID.npy, (640 T,) at 16 kHz, float in [-1, 1] or int16. The true sound, another recording's, silence and
-blows at random with the right median gap always stand beside them. Nothing is chosen here.
+``--model`` are models for `clapboard foley`, whose first candidate is taken: which of them goes best with the picture
+is not asked, since what would be asked is what measures here. JSON:griffin-lim and JSON:istft make the wave of the
+log-mel alone, where blows are laid otherwise. ``--waves`` are sounds that lie there: an .npz with a wave by the id of
+each clip, or a folder with ID.npy, (640 T,) at 16 kHz, float in [-1, 1] or int16. The true sound, another recording's,
+silence and blows at random with the right median gap always stand beside them. Nothing is chosen here.
 
 What is measured, see `clapboard.metrics.onset_match` and `generation`; all sounds are brought to one level first:
 - F1 of the onsets that one picker finds in the wave (`clapboard.sound.onsets`), within 50 and 100 ms of the moments of

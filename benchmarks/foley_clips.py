@@ -4,6 +4,7 @@ A wave of T frames is (640 T,) float32 at 16 kHz, its first sample 20 ms before 
 of 10 ms lie about each frame. Times of onsets count from the first sample.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from clapboard.dataset.store import Dataset
 from clapboard.errors import MediaError, UsageError
 from clapboard.sound.kinds import KINDS
 from clapboard.sound.onsets import events_s
+from clapboard.synthesis.cues import TEXTURES
 from clapboard.synthesis.laying import add_at
 from clapboard.synthesis.modal import MATERIAL_SOUNDS, voice
 from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ, begin_s
@@ -39,7 +41,7 @@ class Clip:
     Attributes
     ----------
     id, recording : as the data set calls it, and whose it is
-    label : what is heard: the material of a rendered clip, the class of a real one; empty where nobody says
+    label : what is heard: the texture or material of a rendered clip, the class of a real one; empty where nobody says
     images : (T, 64, 64) uint8
     wave : (640 T,) float32, the true sound
     true_s : (E,) when sound has to begin, s from the first sample
@@ -119,13 +121,12 @@ def load_clips(folder: Path, limit: int | None = None, skip: int = 0) -> list[Cl
 
 
 def _materials(path: Path) -> dict[str, str]:
-    """The material of every clip by its id, of several all; nothing without a truth."""
-    import json
-
+    """What sounds in every clip by its id, the texture where it has one; nothing without a truth."""
     if not path.exists():
         return {}
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {str(row["id"]): "+".join(row["materials"]) for row in rows if row.get("materials")}
+    named = {str(row["id"]): row["materials"] for row in rows if row.get("materials")}
+    return {name: "+".join([one for one in all_of if one in TEXTURES] or all_of) for name, all_of in named.items()}
 
 
 Waves = Mapping[str, F32]

@@ -4,27 +4,24 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clapboard.dubbing.makers import CueMaker, SampleRnnGenerator, vocoder_of
 from clapboard.errors import MediaError, UsageError
 from clapboard.files import candidate_beside, put_in_place, write_text
 from clapboard.models.foley_session import FoleyModel, load_foley
 from clapboard.models.foley_spec import SAMPLERNN
-from clapboard.synthesis.bank import modal_bank
-from clapboard.synthesis.griffin_lim import griffin_lim
-from clapboard.synthesis.laying import lay
-from clapboard.synthesis.samplernn import SampleRnn
-from clapboard.synthesis.vocoder import NetworkVocoder
+from clapboard.synthesis.bank import Bank, modal_bank
 from clapboard.values import F32
-from clapboard.vision.scene_flow import flow_of_scene
 from foley_clips import Clip, Waves
 
 MADE = "made.json"
-WAYS = ("blows", "griffin-lim", "vocoder")
-"""From cues to a wave: sounds of a bank at every onset, as `clapboard foley` lays them, or the log-mel as it is."""
+WAYS = ("foley", "griffin-lim", "istft")
+"""From cues to a wave: as `clapboard foley` does it, from a bank of blows, or the whole log-mel by a vocoder."""
 AT_ONCE = 25
 """Clips whose samples are drawn together; what was drawn is kept after each such number."""
 
@@ -134,41 +131,34 @@ def seed_of(clip: Clip, seed: int) -> int:
     return zlib.crc32(f"{seed} {clip.id}".encode())
 
 
+@cache
+def _bank() -> Bank:
+    """The blows that `clapboard foley` lays where nobody gives others."""
+    return modal_bank()
+
+
 def _told(model: FoleyModel, clips: Sequence[Clip], way: str, seed: int) -> Iterator[tuple[Clip, F32]]:
-    """Waves of a model that tells cues."""
-    bank = modal_bank()
-    if way == "vocoder" and model.vocoder is None:
-        raise UsageError(f"{model.spec.name} has no vocoder")
+    """Waves of a model that tells cues: as `clapboard foley` makes the first candidate of a shot, or of the log-mel."""
+    auto = vocoder_of(model.vocoder, "auto", model.spec.name)
+    chosen = None if way == WAYS[0] else vocoder_of(model.vocoder, way, model.spec.name)
     for clip in clips:
-        cues, own = model.cues(np.ascontiguousarray(clip.images)), seed_of(clip, seed)
-        if way == "griffin-lim":
-            wave = griffin_lim(cues.mel, seed=own)
-        elif way == "vocoder":
-            assert model.vocoder is not None
-            wave = NetworkVocoder(model.vocoder)(cues.mel)
-        else:
-            wave = lay(bank, cues, threshold=model.spec.onset_threshold, seed=own)
-        yield clip, wave
+        images, own = np.ascontiguousarray(clip.images), seed_of(clip, seed)
+        if chosen is not None:
+            yield clip, chosen(model.cues(images).mel)
+            continue
+        maker = CueMaker(model, _bank(), auto, model.velocity, candidates=1, seed=own)
+        maker.push(images)
+        maker.end_shot(0)
+        yield clip, maker.takes()[0].finished(len(clip.wave))[0]
 
 
 def _drawn(model: FoleyModel, clips: Sequence[Clip], way: str, seed: int) -> Iterator[tuple[Clip, F32]]:
-    """Waves of a SampleRNN, many clips of one length at once."""
+    """Waves of a SampleRNN, those of many clips at once."""
     if way != WAYS[0]:
         raise UsageError(f"{model.spec.name} draws its waves; it takes no {way}")
-    net, use = SampleRnn(model.samples), model.spec.encoder
-    assert use is not None
-    lengths: dict[int, list[Clip]] = {}
-    for clip in clips:
-        lengths.setdefault(len(clip.images), []).append(clip)
-    for frames, those in lengths.items():
-        for first in range(0, len(those), AT_ONCE):
-            some = those[first : first + AT_ONCE]
-            told = []
-            for clip in some:
-                images = np.ascontiguousarray(clip.images)
-                told.append(
-                    model.encode(images, flow_of_scene(images)) if "flow" in use.inputs else model.encode(images)
-                )
-            rows = np.stack(told)
-            waves = net.generate(rows[:, 0] if use.kind == "seq" else rows, frames=frames, seed=seed_of(some[0], seed))
-            yield from zip(some, waves, strict=True)
+    generator = SampleRnnGenerator(model)
+    ordered = sorted(clips, key=lambda clip: len(clip.images))  # all are drawn as long as the longest
+    for first in range(0, len(ordered), AT_ONCE):
+        some = ordered[first : first + AT_ONCE]
+        waves = generator([np.ascontiguousarray(clip.images) for clip in some], 1, seed_of(some[0], seed))
+        yield from ((clip, wave[0]) for clip, wave in zip(some, waves, strict=True))
