@@ -77,7 +77,7 @@ def test_streams_play_every_clip_through_and_carry_their_state() -> None:
     for _ in range(40):
         task.loss(task.net, rng, 0.0, "cpu")
         kept = task.carried()
-        places.append([(clip, at) for clip, at, _, _ in kept["streams"]])
+        places.append([(clip, at) for clip, at, *_ in kept["streams"]])
         states.append(kept["state"]["coarse"])
         assert not kept["state"]["coarse"].requires_grad
     follows = begins = 0

@@ -6,7 +6,7 @@ blow falls into it. After that all is learned together, from the probability of 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
@@ -32,6 +32,8 @@ MEL_MIDDLE, MEL_SPREAD = -10.0, 4.0
 """Log-mel is about so and so wide in rendered sounds: the warm-up's target has mean 0 and spread 1."""
 BLOW_WEIGHT = 6.0
 """A frame into which a blow falls counts so many times in the warm-up: one in fifteen frames has one."""
+MOST_CONTRAST, MOST_PX = 0.4, 5
+"""Pictures of a stream are changed by at most so much: contrast in natural-log units, place in px."""
 WARM_CLIPS, WARM_FRAMES = 12, 48
 """A step of the warm-up sees so many clips, and so many frames of each."""
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -146,12 +148,17 @@ class Conditioned(nn.Module):
 
 @dataclass(slots=True)
 class Stream:
-    """What a stream plays: the number of its clip, the next sample, and how its pictures are changed."""
+    """What a stream plays: the number of its clip, the next sample, and how its pictures are changed.
+
+    They are mirrored, their contrast is times this, and they are moved by so many px.
+    """
 
     clip: int
     at: int
-    mirror: bool
-    contrast: float
+    mirror: bool = False
+    contrast: float = 1.0
+    right_px: int = 0
+    down_px: int = 0
 
 
 class SampleTask:
@@ -277,9 +284,10 @@ class SampleTask:
 
     def _new(self, clip: int, rng: np.random.Generator) -> Stream:
         """A clip from its beginning, its pictures changed in their own way."""
-        mirror, contrast = bool(rng.random() < 0.5), float(np.exp(rng.uniform(-0.4, 0.4)))
-        # numbers that are given in place of pictures cannot be mirrored
-        return Stream(clip, 0, False, 1.0) if self._recipe.vgg19 else Stream(clip, 0, mirror, contrast)
+        mirror, contrast = bool(rng.random() < 0.5), float(np.exp(rng.uniform(-MOST_CONTRAST, MOST_CONTRAST)))
+        right_px, down_px = rng.integers(-MOST_PX, MOST_PX + 1, 2).tolist()
+        # numbers that are given in place of pictures cannot be mirrored or moved
+        return Stream(clip, 0) if self._recipe.vgg19 else Stream(clip, 0, mirror, contrast, right_px, down_px)
 
     def _piece(self, stream: Stream) -> NDArray[np.uint8]:
         """Levels of the next piece, with those before it."""
@@ -295,6 +303,11 @@ class SampleTask:
         at = np.clip(np.arange(first - MARGIN_FRAMES, first + count + MARGIN_FRAMES), 0, len(images) - 1)
         # neighbours lie beside each other on disk: one slice and not single pictures
         part = np.asarray(images[at[0] : at[-1] + 1])[at - at[0]].astype(np.float32) * np.float32(stream.contrast)
+        if stream.right_px or stream.down_px:
+            high, wide = part.shape[1:]
+            down, right = MOST_PX - stream.down_px, MOST_PX - stream.right_px
+            around = ((0, 0), (MOST_PX, MOST_PX), (MOST_PX, MOST_PX))
+            part = np.pad(part, around, mode="edge")[:, down : down + high, right : right + wide]
         return np.asarray(part[:, :, ::-1] if stream.mirror else part, np.float32)
 
     def _flow(self, stream: Stream, first: int, count: int) -> NDArray[np.float32] | None:
@@ -320,7 +333,7 @@ class SampleTask:
     def carried(self) -> dict[str, Any]:
         """See `clapboard.training.task_loop.Carrying`."""
         state = {} if self._state is None else {"coarse": self._state.coarse, "middle": self._state.middle}
-        streams = [[s.clip, s.at, s.mirror, s.contrast] for s in self._streams]
+        streams = [list(astuple(stream)) for stream in self._streams]
         return {"step": self._step, "streams": streams, "state": state}
 
     def carry(self, kept: dict[str, Any]) -> None:
