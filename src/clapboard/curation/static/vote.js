@@ -9,6 +9,7 @@ let now = null; // the question on the page
 let played = false; // nobody votes on what has not been played
 let busy = false;
 let looking = 0;
+let stuck = false; // the line at the foot says why nothing is played
 
 const keyOf = (one) => `${one.question}/${one.segment}`;
 
@@ -79,7 +80,12 @@ async function replay() {
   if (!now) return;
   const one = now;
   const { frame, player } = playerOf(one);
-  const begun = () => { if (now === one) { mark(true); say(""); } };
+  const begun = () => {
+    if (now !== one) return;
+    mark(true);
+    if (stuck) say("");
+    stuck = false;
+  };
   player.addEventListener("playing", begun, { once: true });
   frame.classList.add("playing");
   try {
@@ -87,11 +93,16 @@ async function replay() {
   } catch (error) {
     if (now !== one) return;
     if (error.unplayable) await unplayable(one, error);
-    else if (error.asked) say("press space: browsers play sound only when you ask them to", true);
+    else if (error.asked) halt("press space: browsers play sound only when you ask them to");
   } finally {
     frame.classList.remove("playing");
     player.removeEventListener("playing", begun);
   }
+}
+
+function halt(line) {
+  stuck = true;
+  say(line, true);
 }
 
 async function unplayable(one, error) {
@@ -102,7 +113,7 @@ async function unplayable(one, error) {
     if (told.status === 410) return look(`left out: ${told.message}`);
     if (told.status >= 400) why = told.message;
   }
-  say(`${why}; space tries again`, true);
+  halt(`${why}; space tries again`);
   loaded.get(keyOf(one))?.player.load();
 }
 
