@@ -16,6 +16,7 @@ from clapboard.cli.export_syncnet import export_syncnet
 from clapboard.cli.features import features
 from clapboard.cli.filter import filter_
 from clapboard.cli.fix import fix
+from clapboard.cli.foley import foley
 from clapboard.cli.models import models_app
 from clapboard.cli.models_make import calibrate, export, import_
 from clapboard.cli.prepare import prepare
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command("check")(check)
 app.command("fix")(fix)
+app.command("foley")(foley)
 app.command("speakers")(speakers)
 app.command("score")(score)
 app.command("filter")(filter_)

@@ -16,7 +16,7 @@ from clapboard.dubbing.recordings import bank_of_folder
 from clapboard.dubbing.track import times_s
 from clapboard.errors import MediaError, NoVideoError, UsageError
 from clapboard.files import require_writable
-from clapboard.media.dub import dub
+from clapboard.media.dub import dub, require_container
 from clapboard.media.grid import on_grid
 from clapboard.media.probe import probe
 from clapboard.media.read import read_frames
@@ -201,7 +201,7 @@ def _watch(clip: Clip, scene: str, sight: Sight, maker: Maker, *, hook: Hook | N
             if same:
                 sight.push(crops)
 
-    for grid, frame in on_grid(read_frames(clip, hook=hook, threads=threads)):
+    for grid, frame in on_grid(read_frames(clip, colour=finder.scene.colour, hook=hook, threads=threads)):
         show(finder.push(grid, frame))
     show(finder.close())
     if clock.shot is None:
@@ -292,6 +292,7 @@ def _require_target(clip: Clip, out: Path, *, overwrite: bool, replace_sound: bo
         raise NoVideoError(f"{clip.path}: has no picture to make a sound for")
     muxer_of(out)
     require_writable(out, clip.path, overwrite)
+    require_container(clip.path, out)
     if clip.audio is not None and not replace_sound:
         raise UsageError(f"{clip.path}: has a sound already ({clip.audio.codec}); give --replace-sound to leave it out")
 

@@ -11,9 +11,9 @@ from av import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from clapboard.errors import MediaError, NoVideoError, UsageError
-from clapboard.media.probe import probe
+from clapboard.media.probe import is_cover, probe
 from clapboard.media.rational import fraction
-from clapboard.media.remux import Remux, options_for
+from clapboard.media.remux import Remux, holds, not_held, options_for
 from clapboard.media.shift import told
 from clapboard.media.source import is_last, open_media, packets_of
 from clapboard.media.target import muxer_of, open_target, whole_file
@@ -93,10 +93,8 @@ def dub(
     source, out = Path(source), Path(out)
     _require_sound(samples, rate_hz, start_s)
     muxer = muxer_of(out)
-    # refuses an output that may not be written before anything is read
     with open_media(source) as container, whole_file(out, source=source, overwrite=overwrite) as part:
-        if muxer == "avi" and container.format.name != "avi":
-            raise UsageError(f"{out}: avi has no timestamps to copy the picture with; write .mp4 or .mkv")
+        _require_held(container, out)
         dropped = _sounds_to_drop(source, container, replace=replace)
         others = [f"audio stream {index} ({codec})" for index, codec in list(dropped.items())[1:]]
         span = span_of(probe(source))
@@ -125,6 +123,18 @@ def dub(
         remux.verify(part, out)
         _require_heard(part, out)
     return (*others, *remux.left_out)
+
+
+def require_container(source: str | Path, out: str | Path) -> None:
+    """Refuse a file that the picture of another cannot be copied to, before anybody waits.
+
+    Raises
+    ------
+    UsageError : the container of ``out`` cannot hold it, or is none that is known
+    MediaError : the source cannot be opened
+    """
+    with open_media(source) as container:
+        _require_held(container, Path(out))
 
 
 def span_of(clip: Clip) -> Span:
@@ -238,6 +248,21 @@ def _require_sound(samples: F32, rate_hz: int, start_s: float) -> None:
         raise UsageError(f"no sound has {rate_hz} samples per second from {start_s} s on")
     if not np.isfinite(samples).all():
         raise UsageError("the samples of a sound must be finite numbers")
+
+
+def _require_held(container: Any, out: Path) -> None:
+    """Refuse a container that cannot hold the pictures of another.
+
+    Raises
+    ------
+    UsageError : as said
+    """
+    muxer = muxer_of(out)
+    if muxer == "avi" and container.format.name != "avi":
+        raise UsageError(f"{out}: avi has no timestamps to copy the picture with; write .mp4 or .mkv")
+    for stream in container.streams.video:
+        if not is_cover(stream) and not holds(muxer, stream):
+            raise not_held(out, stream)
 
 
 def _sounds_to_drop(source: Path, container: Any, *, replace: bool) -> dict[int, str]:

@@ -79,11 +79,10 @@ class Remux:
                 mark(stream, self.streams[stream.index])
                 continue
             if not holds(muxer, stream):
-                what = f"{stream.type} stream {stream.index} ({_codec(stream)})"
                 if stream.type in ("video", "audio") and not is_cover(stream):
-                    raise UsageError(f"{target}: {target.suffix} cannot hold {what}; {_advice(target)}")
+                    raise not_held(target, stream)
                 if not _remade(source, stream):
-                    self.left_out.append(what)
+                    self.left_out.append(_named(stream))
                 continue
             self.streams[stream.index] = self.add(stream)
             self._stamps[stream.index] = _Stamps()
@@ -245,6 +244,11 @@ def holds(muxer: str, stream: Any, tag: str | None = None) -> bool:
     return True
 
 
+def not_held(target: Path, stream: Any) -> UsageError:
+    """The error for a picture or a sound that a container cannot hold."""
+    return UsageError(f"{target}: {target.suffix} cannot hold {_named(stream)}; {_advice(target)}")
+
+
 def _remade(source: Any, stream: Any) -> bool:
     """Whether a track of QuickTime only repeats what the muxer writes anew from chapters and timecode metadata."""
     if stream.type != "data" or not source.format.name.startswith("mov"):
@@ -257,6 +261,11 @@ def _remade(source: Any, stream: Any) -> bool:
 def _advice(target: Path) -> str:
     """What to do when a container cannot hold a stream."""
     return "encode it anew first" if target.suffix.lower() == ".mkv" else "write .mkv"
+
+
+def _named(stream: Any) -> str:
+    """A stream in words: ``subtitle stream 2 (subrip)``."""
+    return f"{stream.type} stream {stream.index} ({_codec(stream)})"
 
 
 def _codec(stream: Any) -> str:
