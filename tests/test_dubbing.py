@@ -1,6 +1,6 @@
 """From a silent file to one with a sound: every blow where the picture has it, measured on what was written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -217,6 +217,28 @@ def test_no_cue_reaches_over_a_cut_but_ringing_does(tmp_path: Path) -> None:
     wave, _ = _heard(tmp_path / "b.mp4")
     after = np.sqrt(np.mean(wave[round(2.02 * HZ) : round(2.15 * HZ)] ** 2))
     assert after > 0.02 * np.abs(wave).max()
+
+
+def test_models_of_another_scene_are_ranked_all_the_same(tmp_path: Path) -> None:
+    """Protects models that see larger pictures in colour: the any-sound model is shown those of its own scene."""
+    clip = _rendered()
+
+    class Large(Told):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self.spec = replace(self.spec, scene="scene-224")
+
+        def cues(self, images: np.ndarray) -> Cues:
+            assert images.shape[1:] == (224, 224, 3)
+            return super().cues(images)
+
+    write_clip(tmp_path / "a.mp4", clip.images, 25)
+    found = [
+        clapboard.foley(tmp_path / "a.mp4", tmp_path / f"{kind.__name__}.mp4", model=kind(clip), candidates=1)
+        for kind in (Told, Large)
+    ]
+    assert found[0].scores[0] != 0
+    assert found[0].scores == found[1].scores
 
 
 def test_what_shows_nothing_is_silent_and_says_so(tmp_path: Path) -> None:

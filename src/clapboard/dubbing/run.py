@@ -189,7 +189,8 @@ class _Watched:
 
 def _watch(clip: Clip, scene: str, sight: Sight, maker: Maker, *, hook: Hook | None, threads: int) -> _Watched:
     """Show the picture to the maker of its sound, shot by shot, and to the any-sound model."""
-    finder, same = SceneFinder(scene), sight.model.spec.scene == scene
+    finder, seen_by_it = SceneFinder(scene), sight.model.spec.scene
+    its_own = None if seen_by_it == scene else SceneFinder(seen_by_it)
     clock = _Clock()
 
     def show(parts: list[Crops]) -> None:
@@ -198,12 +199,20 @@ def _watch(clip: Clip, scene: str, sight: Sight, maker: Maker, *, hook: Hook | N
                 maker.end_shot(clock.end_shot())
             clock.push(crops)
             maker.push(crops.images)
-            if same:
+            if its_own is None:
                 sight.push(crops)
+
+    def show_it(parts: list[Crops]) -> None:
+        for crops in parts:
+            sight.push(crops)
 
     for grid, frame in on_grid(read_frames(clip, colour=finder.scene.colour, hook=hook, threads=threads)):
         show(finder.push(grid, frame))
+        if its_own is not None:
+            show_it(its_own.push(grid, frame))
     show(finder.close())
+    if its_own is not None:
+        show_it(its_own.close())
     if clock.shot is None:
         raise NoVideoError(f"{clip.path}: has no picture")
     maker.end_shot(clock.end_shot())
