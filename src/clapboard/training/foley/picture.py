@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clapboard.errors import UsageError
+from clapboard.metrics.onset_match import f1, match
 from clapboard.synthesis.picking import peaks
 from clapboard.training.foley.exporting import export_picture
 from clapboard.training.foley.picture_pieces import Batch, Pieces
-from clapboard.training.foley.picture_recipe import PictureRecipe
+from clapboard.training.foley.picture_recipe import PictureRecipe, Weights
 from clapboard.training.foley.sets import Take, digest, load_takes, split_last
 from clapboard.training.nets.foley_picture import (
     ENERGY_SPREAD,
@@ -26,7 +27,7 @@ from clapboard.training.nets.foley_picture import (
 )
 from clapboard.training.run import pick_device
 from clapboard.training.task_loop import Loop
-from clapboard.values import F32, F64, Hook
+from clapboard.values import F32, Hook
 
 NAME = "foley-picture"
 """What a trained model is called; it is in the folder ``model`` of the run."""
@@ -58,26 +59,34 @@ class PictureTask:
         except TypeError as error:
             raise UsageError(f"recipe: network_options do not fit the picture network ({error})") from None
         self._pieces = Pieces(takes, recipe.batch.sets, recipe.batch.frames, MARGIN_FRAMES)
+        self._rarity = self._pieces.rarity(recipe.weights.none_row)
 
     def loss(self, net: nn.Module, rng: np.random.Generator, share: float, device: str) -> tuple[Tensor, float]:
         """See `clapboard.training.task_loop.Task`; right are the rows told as with or without an onset, evenly."""
         del share
         batch = self._pieces.draw(rng, self._recipe.batch.clips, self._recipe.looks)
         told = net(torch.from_numpy(batch.images).to(device))
-        return loss_of(told, batch, self._recipe, device)
+        return loss_of(told, batch, self._recipe.weights, self._rarity, device)
 
 
-def loss_of(told: Told, batch: Batch, recipe: PictureRecipe, device: str = "cpu") -> tuple[Tensor, float]:
-    """Loss of what a network tells of a batch, (), and the part of the rows that is told right."""
-    parts = (batch.onset, batch.energy, batch.materials, batch.mel, batch.heard, batch.told)
-    onset, energy, materials, mel, heard, known = (torch.from_numpy(part).to(device) for part in parts)
-    weights, all_heard, all_known = recipe.weights, heard.sum().clamp(min=1), known.sum().clamp(min=1)
+def loss_of(told: Told, batch: Batch, weights: Weights, rarity: F32, device: str = "cpu") -> tuple[Tensor, float]:
+    """Loss of what a network tells of a batch, (), and the part of the rows that is told right.
+
+    ``rarity`` (M,) is what rows of each material weigh.
+    """
+    parts = (batch.onset, batch.energy, batch.materials, batch.mel, batch.heard, batch.told, batch.view, rarity)
+    onset, energy, materials, mel, heard, known, view, rare = (torch.from_numpy(part).to(device) for part in parts)
+    all_heard, all_known = heard.sum().clamp(min=1), known.sum().clamp(min=1)
     more = torch.tensor(weights.onset_row, device=device)
     blows = F.binary_cross_entropy_with_logits(told.onset, onset, reduction="none", pos_weight=more)
     made_of = F.cross_entropy(told.materials.flatten(0, 1), materials.flatten(), reduction="none").view_as(known)
+    due = known * rare[materials]
+    seen = F.binary_cross_entropy_with_logits(told.view, view[:, None].expand_as(told.view), reduction="none")
+    whole = (view[:, 0] >= 0).float()
     value = (
         weights.onset * (blows * known).sum() / all_known
-        + weights.materials * (made_of * known).sum() / all_known
+        + weights.materials * (made_of * due).sum() / due.sum().clamp(min=1)
+        + weights.view * (seen.sum(2).mean(1) * whole).sum() / whole.sum().clamp(min=1)
         + weights.energy * ((told.energy - energy).abs() * heard).sum() / all_heard / ENERGY_SPREAD
         + weights.mel * ((told.mel - mel).abs().mean(2) * heard).sum() / all_heard / MEL_SPREAD
     )
@@ -106,17 +115,6 @@ def curves(net: FoleyPicture, takes: Sequence[Take]) -> list[F32]:
     return found
 
 
-def matched(told: F64, true: F64, within: float = WITHIN_ROWS) -> int:
-    """How many of two ascending lists can be paired within a distance, each once: the greatest number."""
-    count = first = 0
-    for row in true:
-        while first < len(told) and told[first] < row - within:
-            first += 1
-        if first < len(told) and told[first] <= row + within:
-            count, first = count + 1, first + 1
-    return count
-
-
 def judge(found: Sequence[F32], takes: Sequence[Take], thresholds: Sequence[float] = THRESHOLDS.tolist()) -> Judged:
     """The best of some thresholds for onsets, by F1 within 50 ms over all takes together.
 
@@ -135,9 +133,11 @@ def judge(found: Sequence[F32], takes: Sequence[Take], thresholds: Sequence[floa
     tried = []
     for threshold in thresholds:
         told = [rows[heights >= threshold] for rows, heights in every]
-        count = sum(map(len, told)) + blows
-        f1, control = (2 * sum(map(matched, told, those)) / count for those in (true, moved))
-        tried.append(Judged(float(threshold), f1, control, blows))
+        matches = [
+            sum(len(match(a, b, WITHIN_ROWS)) for a, b in zip(those, told, strict=True)) for those in (true, moved)
+        ]
+        own, control = (f1(matched, blows, sum(map(len, told))) for matched in matches)
+        tried.append(Judged(float(threshold), own, control, blows))
     highest = max(one.f1 for one in tried)
     best = [one for one in tried if one.f1 == highest]
     return best[len(best) // 2]  # of several equal ones the middle: others' pictures are told less surely

@@ -35,9 +35,9 @@ class Looks:
     """
 
     mirror: float = 0.5
-    gain: float = 0.5
-    level: float = 40.0
-    gamma: float = 0.3
+    gain: float = 0.25
+    level: float = 20.0
+    gamma: float = 0.15
     shift: int = 4
     grain: float = 4.0
     still: float = 0.15
@@ -45,12 +45,19 @@ class Looks:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each part of the loss counts; ``onset_row`` is what a row with an onset weighs against one without."""
+    """How much each part of the loss counts.
+
+    ``onset_row`` is what a row with an onset weighs against one without; ``none_row`` what a row in which nothing is
+    heard weighs for the materials, the others by the root of how seldom their material is; ``view`` is what each frame
+    tells of what is in view.
+    """
 
     onset: float = 1.0
     onset_row: float = 8.0
     energy: float = 0.3
     materials: float = 0.5
+    none_row: float = 0.3
+    view: float = 0.5
     mel: float = 1.0
 
 
@@ -93,7 +100,8 @@ class PictureRecipe:
         UsageError : in words, which value and why
         """
         rule, looks = self.optimiser, self.looks
-        weights = (self.weights.onset, self.weights.energy, self.weights.materials, self.weights.mel)
+        rated = self.weights
+        weights = (rated.onset, rated.energy, rated.materials, rated.view, rated.mel)
         extents = (looks.gain, looks.level, looks.gamma, looks.shift, looks.grain)
         wrong = [
             (self.steps < 1, f"steps must be at least 1, not {self.steps}"),
@@ -106,7 +114,7 @@ class PictureRecipe:
             (not rule.learning_rate > 0, "optimiser.learning_rate must be above 0"),
             (not 0 <= rule.average < 1, "optimiser.average must be from 0 to below 1"),
             (not 0 <= rule.warm_up < 1, "optimiser.warm_up is a part of the run, 0 to below 1"),
-            (min(*weights, self.weights.onset_row) < 0 or sum(weights) == 0, "weights are 0 or more, not all 0"),
+            (min(*weights, rated.onset_row, rated.none_row) < 0 or sum(weights) == 0, "weights are 0 or more"),
             (min(extents) < 0, "looks are 0 or more"),
             (not (0 <= looks.mirror <= 1 and 0 <= looks.still <= 1), "looks.mirror and still are chances, 0 to 1"),
         ]  # fmt: skip

@@ -4,7 +4,9 @@ Letters of shapes: B clips, T frames, m margin frames, R = 4 T rows, C channels,
 
 Each frame is seen with its changes from the one before and to the next; strided convolutions make a vector of it, in
 which where something is still counts. Convolutions over time follow, valid ones, so that a row depends on the frames
-within the margin and on nothing else. Each frame's vector becomes four rows, which two more convolutions join.
+within the margin and on nothing else. Each frame's vector becomes four rows, which two more convolutions join. While
+learning, each frame also tells what is in view, whether it sounds or not: a blow lasts a few rows, what is struck is
+there all the time.
 """
 
 from typing import NamedTuple
@@ -30,12 +32,16 @@ ENERGY_MIDDLE, ENERGY_SPREAD = -6.0, 5.0
 
 
 class Told(NamedTuple):
-    """What the picture tells, (B, R) or (B, R, ...): logits of onsets, log energy, logits of materials, log-mel."""
+    """What the picture tells, (B, R) or (B, R, ...): logits of onsets, log energy, logits of materials, log-mel.
+
+    And ``view`` (B, T + 2, M), for learning alone: logits of a material being in view; a frame more at each end.
+    """
 
     onset: Tensor
     energy: Tensor
     materials: Tensor
     mel: Tensor
+    view: Tensor
 
 
 class FoleyPicture(nn.Module):
@@ -43,7 +49,7 @@ class FoleyPicture(nn.Module):
 
     Parameters
     ----------
-    width : channels of the first convolution; the later ones have two, three and four times as many
+    width : half the channels of the first convolution; the later ones have three and four times as many
     features : numbers of a frame's vector
     row_features : numbers of a row's vector
     dropout : before the heads, 0 to 1
@@ -55,8 +61,7 @@ class FoleyPicture(nn.Module):
         super().__init__()
         w = width
         self.look = nn.Sequential(
-            nn.Conv2d(3, w, 5, 2, 2, bias=False), nn.BatchNorm2d(w), nn.ReLU(),  # 32 px
-            nn.Conv2d(w, 2 * w, 3, 2, 1, bias=False), nn.BatchNorm2d(2 * w), nn.ReLU(),  # 16 px
+            nn.Conv2d(3, 2 * w, 8, 4, 2, bias=False), nn.BatchNorm2d(2 * w), nn.ReLU(),  # 16 px
             nn.Conv2d(2 * w, 3 * w, 3, 2, 1, bias=False), nn.BatchNorm2d(3 * w), nn.ReLU(),  # 8 px
             nn.Conv2d(3 * w, 4 * w, 3, 2, 1, bias=False), nn.BatchNorm2d(4 * w), nn.ReLU(),  # 4 px
             nn.Flatten(), nn.Linear(4 * w * 16, features, bias=False), nn.BatchNorm1d(features), nn.ReLU(),
@@ -69,6 +74,7 @@ class FoleyPicture(nn.Module):
             )
             for dilation in DILATIONS
         )
+        self.view = nn.Conv1d(features, len(MATERIALS), 1)
         self.spread = nn.Conv1d(features, ROWS_PER_FRAME * row_features, 1)
         self.over_rows = nn.Sequential(
             *(
@@ -96,6 +102,7 @@ class FoleyPicture(nn.Module):
         for layer, dilation in zip(self.over_time, DILATIONS, strict=True):
             cut = (FRAME_KERNEL // 2) * dilation
             x = x[:, :, cut:-cut] + layer(x)
+        view = self.view(x).float().transpose(1, 2)
         x = self.spread(x).unflatten(1, (-1, ROWS_PER_FRAME))  # (B, C, 4, T + 2)
         x = x.transpose(2, 3).flatten(2)  # (B, C, 4 T + 8)
         x = self.dropout(self.over_rows(x)).float()
@@ -104,4 +111,5 @@ class FoleyPicture(nn.Module):
             self.energy(x).float()[:, 0] * ENERGY_SPREAD + ENERGY_MIDDLE,
             self.materials(x).float().transpose(1, 2),
             self.mel(x).float().transpose(1, 2) * MEL_SPREAD + MEL_MIDDLE,
+            view,
         )
