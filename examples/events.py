@@ -1,6 +1,6 @@
-"""Render one clip of each kind of physical event, to look at and to try ``clapboard check --any-sound`` on.
+"""Render one clip of each kind of physical event, to try ``clapboard check --any-sound`` and ``clapboard foley`` on.
 
-``python examples/events.py FOLDER --sound-early-ms 240``
+``python examples/events.py FOLDER --sound-early-ms 240``, ``python examples/events.py FOLDER --silent``
 """
 
 import argparse
@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--px", type=int, default=256, help="width and height, an even number")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clean", action="store_true", help="without all that disturbs: silent movers, noise, shake")
+    parser.add_argument("--silent", action="store_true", help="without sound")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     # a metronome is never sparse, and two sources are of different kinds
@@ -37,10 +38,11 @@ def main() -> None:
             clean=chosen.clean,
         )
         path = chosen.folder / f"{clip.kind}.mp4"
-        write_events(clip, path, offset_ms=chosen.sound_early_ms, overwrite=True)
+        write_events(clip, path, offset_ms=chosen.sound_early_ms, silent=chosen.silent, overwrite=True)
         seen = sum(event.source >= 0 for event in clip.events)
         others = f" and {len(clip.events) - seen} off screen" if seen < len(clip.events) else ""
-        print(f"{path}: {seen} events{others}, sound {chosen.sound_early_ms:+g} ms (plus: early), by construction")
+        sound = "no sound" if chosen.silent else f"sound {chosen.sound_early_ms:+g} ms (plus: early), by construction"
+        print(f"{path}: {seen} events{others}, {sound}")
 
 
 if __name__ == "__main__":

@@ -68,6 +68,14 @@ def test_sound_is_cut_and_never_padded(clip: EventClip, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["-2500.0.mkv", "0.0.mkv", "2500.0.mkv"]
 
 
+def test_a_silent_file_has_the_picture_alone(clip: EventClip, tmp_path: Path) -> None:
+    """Protects clips for making sound: no sound track at all, and every picture."""
+    path = write_events(clip, tmp_path / "silent.mp4", silent=True)
+    found = probe(path)
+    assert found.audio is None
+    assert len(list(read_frames(found))) == len(clip.images)
+
+
 def test_colour_and_film_rate(tmp_path: Path) -> None:
     """Protects the clips of the large network: colour, 29.97 pictures a second, two channels."""
     made = render_events(2, seconds=2.0, px=96, rate=Fraction(30000, 1001), sound_hz=21_000, channels=2, colour=True)

@@ -39,7 +39,9 @@ class Rendered(Protocol):
         """The same sound, from before the clip to as long after it."""
 
 
-def write_events(clip: Rendered, path: str | Path, *, offset_ms: float = 0.0, overwrite: bool = False) -> Path:
+def write_events(
+    clip: Rendered, path: str | Path, *, offset_ms: float = 0.0, silent: bool = False, overwrite: bool = False
+) -> Path:
     """Encode a clip whose sound is early by a known amount.
 
     The pictures stay; sample n plays what happens at ``n / sound_hz + offset_ms / 1000``. Whatever the offset, the
@@ -50,6 +52,7 @@ def write_events(clip: Rendered, path: str | Path, *, offset_ms: float = 0.0, ov
     clip : from `render_events` or `render_texture`; the sides of its pictures must be even
     path : mp4, mov, mkv, webm, ts, mpg or avi, by its ending
     offset_ms : by how much the sound is early, rounded to a whole sample; negative for late
+    silent : leave the sound out, for `clapboard foley`
     overwrite : replace an existing file
 
     Returns
@@ -71,6 +74,9 @@ def write_events(clip: Rendered, path: str | Path, *, offset_ms: float = 0.0, ov
         raise UsageError(f"videos have even sides, not {clip.images.shape[1]} px; render it with another px")
     # rates are whole, or thousandths over 1001
     rate = Fraction((len(clip.time_s) - 1) / clip.time_s[-1]).limit_denominator(1001)
+    if silent:
+        write_clip(path, clip.images, rate, overwrite=overwrite)
+        return Path(path)
     samples = clip.around[first : first + len(clip.samples)]
     codec = "flac" if Path(path).suffix in FLAC_IN and clip.sound_hz not in AAC_HZ else None
     write_clip(path, clip.images, rate, samples, clip.sound_hz, audio_codec=codec, overwrite=overwrite)
