@@ -41,7 +41,7 @@ from clapboard.models.any_session import AnySoundModel
 from clapboard.values import F32
 from foley_clips import Clip, Waves, baselines, load_clips
 from foley_makers import make, read_waves
-from foley_measures import Classifier, Measures, Sync, confusion, table
+from foley_measures import Classifier, Measures, Sync, confusion, plain, table
 
 LEAST_LEARNED = 20
 """A classifier that learned from fewer clips says little."""
@@ -164,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print("\nTrue sounds by what the classifier takes them for:\n")
             print("\n".join(confusion(rows["true sound"]["classes"])))
         if chosen.out:
-            write_text(json.dumps(rows, indent=1) + "\n", chosen.out, overwrite=True)
+            write_text(json.dumps(plain(rows), indent=1) + "\n", chosen.out, overwrite=True)
     except ClapboardError as error:
         parser.exit(error.exit_code, f"{error}\n")
     return 0

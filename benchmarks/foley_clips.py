@@ -21,6 +21,7 @@ from clapboard.synthesis.laying import add_at
 from clapboard.synthesis.modal import MATERIAL_SOUNDS, voice
 from clapboard.timebase import PICTURE_HZ, SAMPLE_RATE_HZ, begin_s
 from clapboard.training.anysound.scenes import read_truth
+from clapboard.training.anysound.shifts import period_of
 from clapboard.values import F32, F64, Features
 
 VIEW = "scene-64"
@@ -105,7 +106,8 @@ def load_clips(folder: Path, limit: int | None = None, skip: int = 0) -> list[Cl
         begin = begin_s(np.asarray(stored.time_s, np.float64))
         wave = wave_of(stored.samples, stored.start_s, begin, entry.frames)
         if truth is None:
-            clips.append(Clip(entry.id, entry.group, entry.label, stored.images, wave, onsets_of(wave)))
+            heard = onsets_of(wave), period_of(wave)
+            clips.append(Clip(entry.id, entry.group, entry.label, stored.images, wave, *heard))
             continue
         if entry.id not in truth:
             raise MediaError(f"{folder / 'truth.jsonl'}: says nothing of {entry.id}; make the data set anew")

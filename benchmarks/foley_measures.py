@@ -167,6 +167,15 @@ class Measures:
         return asdict(result) | {"confusion": result.confusion.tolist()}
 
 
+def plain(value: Any) -> Any:
+    """A value for JSON, in which there is no NaN: None where nothing was measured."""
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 def number(value: float, digits: int = 2) -> str:
     """A number, or a dash where there is none."""
     return f"{value:.{digits}f}" if np.isfinite(value) else "-"
@@ -227,7 +236,7 @@ def _bits(row: Mapping[str, Any] | None) -> list[str]:
     return [
         number(row["right"], 3),
         number(row["wrong"], 3),
-        f"{number(row['gap'], 3)} ({interval(row['gap_interval'], 3)})",
+        f"{number(row['gap'], 3)} ({interval(row['interval'], 3)})",
     ]
 
 

@@ -36,7 +36,7 @@ from clapboard.values import F32
 from foley import named, said
 from foley_clips import Clip, Waves, baselines, load_clips, onsets_of
 from foley_makers import make, read_waves
-from foley_measures import Measures, Sync, confusion, table
+from foley_measures import Measures, Sync, confusion, plain, table
 from foley_motion import by_motion
 
 VEGAS = {
@@ -158,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sounds[name] = make(path, clips, chosen.work / "real" / name, seed=chosen.seed, hook=said)
         found = judged(tables, sounds, clips, chosen.any_sound)
         if chosen.out:
-            write_text(json.dumps(found, indent=1) + "\n", chosen.out, overwrite=True)
+            write_text(json.dumps(plain(found), indent=1) + "\n", chosen.out, overwrite=True)
     except ClapboardError as error:
         parser.exit(error.exit_code, f"{error}\n")
     return 0

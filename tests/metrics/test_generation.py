@@ -103,7 +103,7 @@ def test_bits_of_a_known_distribution() -> None:
     samples = np.array([1000, 3000])
     found = generation.bits(-samples * np.log(128), -samples * np.log(256), samples)
     assert (found.right, found.wrong, found.gap) == pytest.approx((7, 8, 1))
-    assert found.gap_interval == pytest.approx((1, 1))
+    assert found.interval == pytest.approx((1, 1))
     assert found.clips_helped == 1.0
 
 
@@ -112,7 +112,7 @@ def test_the_gap_is_of_clips() -> None:
     rng = np.random.default_rng(0)
     right = -rng.uniform(5000, 6000, 40)
     found = generation.bits(right, right - rng.normal(0, 500, 40), np.full(40, 1000))
-    assert found.gap_interval[0] < 0 < found.gap_interval[1]
+    assert found.interval[0] < 0 < found.interval[1]
     longer = generation.bits([-100.0, -1000.0], [-200.0, -1000.0], [100, 900])
     assert longer.gap == pytest.approx(100 / np.log(2) / 1000), "samples weigh alike, not clips"
 

@@ -207,7 +207,8 @@ def test_the_whole_command(
     printed = capsys.readouterr()
     assert printed.out.count("\n| ") == 7
     assert "measuring tiny" in printed.err
-    rows = json.loads(out.read_text())
+    rows = json.loads(out.read_text(), parse_constant=pytest.fail)
+    assert rows["silence"]["onsets"]["50"]["precision"] is None
     assert list(rows) == ["true sound", "another's sound", "silence", "blows at random", "copy", "tiny"]
     assert rows["copy"]["onsets"] == rows["true sound"]["onsets"]
     assert rows["copy"]["bits"]["gap"] == pytest.approx(0.2 / np.log(2))

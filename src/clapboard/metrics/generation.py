@@ -246,7 +246,7 @@ class Bits:
     right: float
     wrong: float
     gap: float
-    gap_interval: tuple[float, float]
+    interval: tuple[float, float]
     clips_helped: float
 
 
@@ -283,7 +283,7 @@ def bits(
         right=-float(right.sum()) / np.log(2) / total,
         wrong=-float(wrong.sum()) / np.log(2) / total,
         gap=float(gap.sum()) / total,
-        gap_interval=bootstrap.of_ratio(gap, count, drawn),
+        interval=bootstrap.of_ratio(gap, count, drawn),
         clips_helped=float((gap > 0).mean()),
     )
 
