@@ -114,7 +114,7 @@ def test_it_always_comes_to_an_end(made: Project, seed: object, voters: int) -> 
     counts = votes(made)
     assert set(counts.values()) == {3}
     assert len(counts) == 10
-    assert all(desk.progress(voter).open == 0 and desk.ask(voter) == [] for voter in people)
+    assert all(desk.left(voter) == 0 and desk.ask(voter) == [] for voter in people)
 
 
 def test_the_last_place_is_kept_for_whoever_has_it(desk: Desk) -> None:
@@ -125,7 +125,7 @@ def test_the_last_place_is_kept_for_whoever_has_it(desk: Desk) -> None:
     held = {(one.segment, one.question) for one in desk.ask("cleo", count=10)}
     assert len(held) == 10
     assert desk.ask("dora") == []
-    assert desk.progress("dora").open == 10
+    assert desk.left("dora") == 10
     clock_of(desk).now_s += LEASE_S + 1
     given_ = desk.ask("dora")
     assert {(one.segment, one.question) for one in given_} <= held

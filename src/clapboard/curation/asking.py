@@ -39,12 +39,11 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is: votes of one voter, votes of all, and how many there will be; ``open`` can still be asked them."""
+    """How far it is: votes of one voter, votes of all, and how many there will be."""
 
     own: int
     given: int
     wanted: int
-    open: int
 
 
 def voter_key(name: str) -> str:
@@ -144,20 +143,27 @@ class Desk:
             return Asking(segment, question, class_name)
 
     def progress(self, name: str) -> Progress:
-        """How far it is, for one voter and in all."""
+        """How far it is, for one voter and in all; segments that cannot be shown do not count."""
         with self.project.reading() as db:
-            voters = self.project.settings.voters
-            given, all_, open_ = db.execute(
-                "SELECT COALESCE(SUM(q.yes + q.no), 0), COUNT(*), COALESCE(SUM(q.open), 0) FROM questions q "
-                "JOIN segments s ON s.id = q.segment WHERE s.broken IS NULL"
+            given, broken_given, segments, broken, own = db.execute(
+                "SELECT (SELECT COUNT(*) FROM votes), (SELECT COUNT(*) FROM segments s JOIN votes v "
+                "ON v.segment = s.id WHERE s.broken IS NOT NULL), (SELECT COUNT(*) FROM segments), "
+                "(SELECT COUNT(*) FROM segments WHERE broken IS NOT NULL), "
+                "(SELECT COUNT(*) FROM votes v JOIN voters w ON w.id = v.voter WHERE w.key = ?)",
+                (voter_key(name),),
             ).fetchone()
-            key = voter_key(name)
-            own, done = db.execute(
-                "SELECT COUNT(*), COALESCE(SUM(q.open), 0) FROM votes v JOIN voters w ON w.id = v.voter "
-                "JOIN questions q ON q.segment = v.segment AND q.question = v.question WHERE w.key = ?",
-                (key,),
+            each = len(QUESTIONS) * self.project.settings.voters
+            return Progress(own, given - broken_given, (segments - broken) * each)
+
+    def left(self, name: str) -> int:
+        """How many questions still want votes and have none of this voter, whoever may have them open."""
+        with self.project.reading() as db:
+            row = db.execute(
+                "SELECT COUNT(*) FROM questions q WHERE q.open = 1 AND NOT EXISTS (SELECT 1 FROM votes v JOIN voters w "
+                "ON w.id = v.voter WHERE v.segment = q.segment AND v.question = q.question AND w.key = ?)",
+                (voter_key(name),),
             ).fetchone()
-            return Progress(own, given, all_ * voters, open_ - done)
+            return int(row[0])
 
     def is_open(self, segment: int, question: Question) -> bool:
         """Whether a question has not all its votes."""
@@ -204,24 +210,28 @@ class Desk:
 
     def _find(self, db: sqlite3.Connection, voter: int, last: Asking | None, now_s: float) -> Asking | None:
         """A question with a place for a voter: of the class and kind of the last one first."""
-        groups = db.execute("SELECT DISTINCT class, question FROM questions WHERE open = 1").fetchall()
-        at = (last.class_name, last.question) if last is not None else None
-        groups.sort(key=lambda group: ((group[0], group[1]) != at, group[0], QUESTIONS[::-1].index(group[1])))
-        for class_name, question in groups:
-            row = db.execute(
-                "SELECT q.segment FROM questions q WHERE q.open = 1 AND q.class = ? AND q.question = ? "
-                "AND NOT EXISTS (SELECT 1 FROM votes v "
-                "WHERE v.segment = q.segment AND v.question = q.question AND v.voter = ?) "
-                "AND NOT EXISTS (SELECT 1 FROM leases l "
-                "WHERE l.segment = q.segment AND l.question = q.question AND l.voter = ?) "
-                "AND q.yes + q.no + (SELECT COUNT(*) FROM leases l "
-                "WHERE l.segment = q.segment AND l.question = q.question AND l.until_s > ?) < ? "
-                "ORDER BY q.yes + q.no DESC, q.place LIMIT 1",
-                (class_name, question, voter, voter, now_s, self.project.settings.voters),
-            ).fetchone()
-            if row is not None:
-                return Asking(row[0], question, class_name)
-        return None
+        if last is not None:
+            found = self._find_in(db, voter, (last.class_name, last.question), now_s)
+            if found is not None:
+                return found
+        groups = [tuple(row) for row in db.execute("SELECT DISTINCT class, question FROM questions WHERE open = 1")]
+        groups.sort(key=lambda group: (group[0], QUESTIONS[::-1].index(group[1])))
+        return next((found for group in groups if (found := self._find_in(db, voter, group, now_s))), None)
+
+    def _find_in(self, db: sqlite3.Connection, voter: int, group: tuple[str, Question], now_s: float) -> Asking | None:
+        """A question of one class and kind with a place for a voter."""
+        row = db.execute(
+            "SELECT q.segment FROM questions q WHERE q.open = 1 AND q.class = ? AND q.question = ? "
+            "AND NOT EXISTS (SELECT 1 FROM votes v "
+            "WHERE v.segment = q.segment AND v.question = q.question AND v.voter = ?) "
+            "AND NOT EXISTS (SELECT 1 FROM leases l "
+            "WHERE l.segment = q.segment AND l.question = q.question AND l.voter = ?) "
+            "AND q.yes + q.no + (SELECT COUNT(*) FROM leases l "
+            "WHERE l.segment = q.segment AND l.question = q.question AND l.until_s > ?) < ? "
+            "ORDER BY q.yes + q.no DESC, q.place LIMIT 1",
+            (*group, voter, voter, now_s, self.project.settings.voters),
+        ).fetchone()
+        return None if row is None else Asking(row[0], group[1], group[0])
 
 
 def _has_place(

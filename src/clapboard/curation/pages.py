@@ -121,7 +121,7 @@ def _state(desk: Desk, name: str) -> dict[str, object]:
         "own": far.own,
         "given": far.given,
         "wanted": far.wanted,
-        "over": not asked and not far.open,
+        "over": not asked and not desk.left(name),
     }
 
 

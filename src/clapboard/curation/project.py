@@ -36,13 +36,14 @@ CREATE TABLE segments (
     start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, broken TEXT
 );
 CREATE INDEX segments_of ON segments (video, start_ms);
+CREATE INDEX segments_broken ON segments (broken) WHERE broken IS NOT NULL;
 CREATE TABLE questions (
     segment INTEGER NOT NULL REFERENCES segments, question TEXT NOT NULL CHECK (question IN ('seen', 'heard')),
     class TEXT NOT NULL, place INTEGER NOT NULL,
     yes INTEGER NOT NULL DEFAULT 0, no INTEGER NOT NULL DEFAULT 0, open INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (segment, question)
 ) WITHOUT ROWID;
-CREATE INDEX questions_open ON questions (open, class, question, yes + no, place);
+CREATE INDEX questions_open ON questions (open, class, question, yes + no DESC, place);
 CREATE TABLE voters (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL);
 CREATE TABLE votes (
     id INTEGER PRIMARY KEY AUTOINCREMENT, segment INTEGER NOT NULL, question TEXT NOT NULL,
