@@ -17,16 +17,8 @@ import numpy as np
 import torch
 
 from clapboard.metrics.generation import bits
-from clapboard.training.foley.samples import Conditioned, SampleRecipe
-from clapboard.training.foley.samples_work import bits_of
+from clapboard.training.foley.samples_work import bits_of, network_of
 from clapboard.training.foley.sets import load_takes
-
-
-def network(run: Path) -> Conditioned:
-    """The running average of a run, at its end."""
-    net = Conditioned(SampleRecipe.read(run / "recipe.toml"))
-    net.load_state_dict(torch.load(run / "weights.pt", weights_only=True, map_location="cpu"))
-    return net.eval()
 
 
 def main() -> int:
@@ -43,7 +35,7 @@ def main() -> int:
     print(f"{len(takes)} clips of {chosen.data.name}\n")
     print("| run | encoder | own picture | another's | gap [95 % over clips] | CPU s |\n|---|---|---|---|---|---|")
     for run in chosen.runs:
-        net, began_s = network(run), time.process_time()
+        net, began_s = network_of(run), time.process_time()
         nats = [-np.log(2) * samples * bits_of(net, takes, which) for which in (range(len(takes)), others)]
         found = bits(*nats, samples)
         low, high = found.interval

@@ -156,6 +156,25 @@ def test_train_writes_a_model_that_runs_without_torch(tmp_path: Path, encoder: s
     assert json.loads(path.read_text())["encoder"]["kind"] == encoder
 
 
+def test_a_run_is_exported_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects `clapboard models export`: a finished run under its own name, one that is not told in a line."""
+    from clapboard.cli import main
+
+    run, out = tmp_path / "run", tmp_path / "out"
+    Loop(SMALL, _task(SMALL, _toys(2)), run, say=lambda _: None)()
+    assert main(["models", "export", str(run), "-o", str(out), "--licence", "CC0-1.0"]) == 0
+    assert "clapboard foley --model" in capsys.readouterr().out
+    assert load_foley(out / "foley-frame.json").spec.about["licence"] == "CC0-1.0"
+    assert main(["models", "export", str(run), "-o", str(out)]) == 2
+    assert main(["models", "export", str(run), "-o", str(out), "--zero-ms", "4"]) == 2
+    (run / "weights.pt").unlink()
+    assert main(["models", "export", str(run), "-o", str(out), "--name", "other"]) == 5
+    assert "is not finished" in capsys.readouterr().err
+    assert {path.name for path in out.iterdir()} == {
+        "foley-frame.json", "foley-frame.encoder.onnx", "foley-frame.safetensors"
+    }  # fmt: skip
+
+
 def test_flow_is_kept_and_asked_for_again(tmp_path: Path) -> None:
     """Protects the flow's file: it is read again, and that of other shots is refused."""
     toys = _toys(2)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clapboard.errors import UsageError
+from clapboard.errors import ModelError, UsageError
 from clapboard.training.recipe import Optimiser
 from clapboard.training.run import PRECISIONS, forget_lines, put_tensors, warm_cosine
 from clapboard.training.tables import Written, keep_recipe
@@ -69,6 +69,22 @@ class Carrying(Protocol):
     def carry(self, kept: dict[str, Any]) -> None:
         """Go on from what a checkpoint kept."""
         ...
+
+
+def load_finished(net: nn.Module, run: Path) -> None:
+    """Give a network the weights of a run's end.
+
+    Raises
+    ------
+    ModelError : the run is not finished, or its weights do not fit its recipe
+    """
+    try:
+        net.load_state_dict(torch.load(run / "weights.pt", weights_only=True, map_location="cpu"))
+    except FileNotFoundError:
+        raise ModelError(f"{run}: is not finished (it has no weights.pt); give the training command again") from None
+    except Exception as error:  # torch raises whatever the damage leads to
+        first = " ".join(str(error).split())[:200]
+        raise ModelError(f"{run / 'weights.pt'}: does not fit its recipe ({first}); train it again") from None
 
 
 class Loop:

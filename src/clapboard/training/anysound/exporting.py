@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import torch
-
-from clapboard.errors import ModelError, UsageError
+from clapboard.errors import UsageError
 from clapboard.models.any_spec import AnySoundCalibration, AnySoundSpec
 from clapboard.training.anysound.publish import export
 from clapboard.training.anysound.recipe import SoundRecipe
 from clapboard.training.anysound.work import NAME
 from clapboard.training.nets.any_sound import AnySound
 from clapboard.training.publish import require_free
+from clapboard.training.task_loop import load_finished
 
 DEFAULT_NAME = "any-sound"
 
@@ -42,13 +41,7 @@ def export_sound_run(
     title = name or DEFAULT_NAME
     require_free(folder, title, overwrite)
     net = AnySound(**recipe.network_options)
-    try:
-        net.load_state_dict(torch.load(run / "weights.pt", weights_only=True, map_location="cpu"))
-    except FileNotFoundError:
-        raise ModelError(f"{run}: is not finished (it has no weights.pt); give the training command again") from None
-    except Exception as error:  # torch raises whatever the damage leads to
-        first = " ".join(str(error).split())[:200]
-        raise ModelError(f"{run / 'weights.pt'}: does not fit its recipe ({first}); train it again") from None
+    load_finished(net, run)
     about = {"licence": licence} if licence else {}
     about |= {"network": "any-sound", "recipe": (run / "recipe.toml").read_text(encoding="utf-8")}
     return export(net, folder, title, calibration=_of_training(run), zero_ms=zero_ms, about=about)

@@ -21,8 +21,9 @@ from clapboard.training.foley.samples_export import WIDE_SCENE, export_samplernn
 from clapboard.training.foley.sets import VIEW, Take, digest, load_takes, split_last
 from clapboard.training.nets.foley_encoders import MARGIN_FRAMES
 from clapboard.training.nets.vgg19 import Vgg19, load_vgg19
+from clapboard.training.publish import require_free
 from clapboard.training.run import pick_device
-from clapboard.training.task_loop import Loop
+from clapboard.training.task_loop import Loop, load_finished
 from clapboard.values import F32, F64, Hook
 from clapboard.vision.scene_flow import flow_of_scene
 
@@ -84,6 +85,44 @@ def train_samples(
     net = cast(Conditioned, loop())
     about = {"recipe": tomllib.loads(chosen.toml())}
     return export_samplernn(net, run / "model", NAME, backbone=seen_by, about=about)
+
+
+def export_samples_run(
+    run: Path, folder: Path, *, name: str | None = None, licence: str = "", overwrite: bool = False
+) -> Path:
+    """Export a finished run under a name.
+
+    Returns
+    -------
+    path of the ``.json``
+
+    Raises
+    ------
+    UsageError : a model of that name exists
+    ModelError : the run is not finished, or its weights do not fit its recipe
+    MediaError : the folder cannot be written to
+    """
+    recipe = SampleRecipe.read(run / "recipe.toml")
+    title = name or f"foley-{recipe.encoder}"
+    require_free(folder, title, overwrite)
+    net = network_of(run)
+    about: dict[str, Any] = {"licence": licence} if licence else {}
+    about |= {"recipe": tomllib.loads(recipe.toml())}
+    backbone = load_vgg19(Path(recipe.vgg19)) if recipe.vgg19 else None
+    return export_samplernn(net, folder, title, backbone=backbone, about=about)
+
+
+def network_of(run: Path) -> Conditioned:
+    """The network of a finished run, in `eval`.
+
+    Raises
+    ------
+    UsageError : the folder holds no run of SampleRNN
+    ModelError : the run is not finished, or its weights do not fit its recipe
+    """
+    net = Conditioned(SampleRecipe.read(run / "recipe.toml"))
+    load_finished(net, run)
+    return net.eval()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -41,6 +41,16 @@ def is_foley_recipe(path: Path) -> bool:
     return toml_of(path).get("task") in TASKS
 
 
+def is_samplernn_recipe(path: Path) -> bool:
+    """Whether it is one of SampleRNN, a model of its own.
+
+    Raises
+    ------
+    UsageError : it cannot be read
+    """
+    return toml_of(path).get("task") == "samplernn"
+
+
 def trainer_of(path: Path) -> Trainer:
     """What trains by a recipe.
 
@@ -53,10 +63,6 @@ def trainer_of(path: Path) -> Trainer:
         from clapboard.training.foley.picture import train_picture
 
         return train_picture
-    if task == "foley-texture":
-        from clapboard.training.foley.texture import train_texture
-
-        return train_texture
     if task == "foley-texture":
         from clapboard.training.foley.texture import train_texture
 
