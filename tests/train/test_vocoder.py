@@ -12,14 +12,14 @@ from clapboard.errors import UsageError  # noqa: E402
 from clapboard.runtime import onnx_runtime  # noqa: E402
 from clapboard.synthesis.mel import log_mel  # noqa: E402
 from clapboard.synthesis.stft import framed  # noqa: E402
-from clapboard.synthesis.vocoder import REACH_ROWS, NetworkVocoder, istft  # noqa: E402
+from clapboard.synthesis.vocoder import AFTER_ROWS, BEFORE_ROWS, PIECE_ROWS, NetworkVocoder, istft  # noqa: E402
 from clapboard.training import task_loop  # noqa: E402
 from clapboard.training.foley.vocoder import Pieces, Terms, VocoderRecipe, VocoderTask  # noqa: E402
 from clapboard.training.foley.vocoder_export import export_vocoder  # noqa: E402
 from clapboard.training.foley.vocoder_losses import log_mel_of, stft_losses, wave_of  # noqa: E402
 from clapboard.training.foley.vocoder_sets import load_waves  # noqa: E402
 from clapboard.training.foley.vocoder_work import main, train_vocoder  # noqa: E402
-from clapboard.training.nets.istft_vocoder import BINS, IstftVocoder  # noqa: E402
+from clapboard.training.nets.istft_vocoder import BINS, HALF, NOISE_ROWS, IstftVocoder  # noqa: E402
 from clapboard.training.rendered_events import main as render  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -91,10 +91,11 @@ def test_an_untrained_network_has_the_right_level() -> None:
 
 
 def test_a_row_sees_no_further_than_said() -> None:
-    """Protects pieces of long files: the bundled size looks no further than `REACH_ROWS`."""
+    """Protects pieces of long files: the size in the box looks no further, and pieces are whole turns of its noise."""
     torch.manual_seed(0)
     net = IstftVocoder().eval()
-    assert net.reach_rows <= REACH_ROWS
+    assert net.reach_rows <= min(BEFORE_ROWS, AFTER_ROWS)
+    assert PIECE_ROWS % NOISE_ROWS == BEFORE_ROWS % NOISE_ROWS == 0
     mel = torch.randn(1, 90, 80) - 8
     other = mel.clone()
     other[:, 60:] += 1
@@ -196,3 +197,19 @@ def test_the_recipe_in_the_box_can_be_run() -> None:
     assert recipe.terms != Terms(0, 0, 0, 0)
     net = IstftVocoder(**recipe.network_options)
     assert sum(weight.numel() for weight in net.parameters()) < 1.1e6
+
+
+def test_a_steady_log_mel_gives_noise_that_does_not_repeat() -> None:
+    """Protects rain and engines from a buzz at the rate of rows: the noise is no more like itself a row later."""
+    net = IstftVocoder(width=8, blocks=1).eval()
+    with torch.no_grad():
+        net.head.weight.zero_()
+        net.head.bias[:BINS] = -10  # noise alone
+        real, imag = (one[0].numpy() for one in net(torch.full((1, 600, 80), -6.0)))
+    made = istft(real, imag)[480:-480]
+    for rows in (1, 2, 100):
+        lag = 160 * rows
+        assert abs(np.dot(made[lag:], made[:-lag])) < 0.03 * np.dot(made, made)
+    turn = 160 * NOISE_ROWS
+    np.testing.assert_allclose(made[turn : turn + 1600], made[:1600], atol=1e-5)
+    assert log_mel(made)[5:-5].mean() == pytest.approx(-6 + 2 * HALF, abs=0.4)

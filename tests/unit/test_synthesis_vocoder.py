@@ -39,6 +39,7 @@ def test_pieces_of_a_long_log_mel_fit_together(monkeypatch: pytest.MonkeyPatch) 
     mel = log_mel(noise(230))
     whole = NetworkVocoder(neighbours)(mel)
     monkeypatch.setattr(vocoder, "PIECE_ROWS", 50)
+    monkeypatch.setattr(vocoder, "BEFORE_ROWS", 20)
     np.testing.assert_allclose(NetworkVocoder(neighbours)(mel), whole, atol=1e-6)
     assert whole.shape == (160 * 230,)
 

@@ -15,10 +15,11 @@ from clapboard.synthesis.stft import WINDOW_SAMPLES, overlapped
 from clapboard.values import F32
 
 BINS = WINDOW_SAMPLES // 2 + 1
-PIECE_ROWS = 1000
+PIECE_ROWS = 2048
 """Rows handed to the network at once: more only costs memory."""
-REACH_ROWS = 24
-"""Rows around a piece that the network sees as well; the bundled one looks 18 to each side."""
+BEFORE_ROWS, AFTER_ROWS = 256, 24
+"""Rows around a piece that the network sees as well; ours looks 18 to each side. Pieces and what is before them are
+multiples of the 256 rows after which its noise begins anew, so that the noise goes on from piece to piece."""
 SpectrumOfMel = Callable[[F32], tuple[F32, F32]]
 """Log-mel (R, 80) -> real and imaginary part, both (R, 321) float32; `clapboard.models.foley_session.SpectrumOf`."""
 
@@ -78,7 +79,7 @@ class NetworkVocoder:
         mel = np.ascontiguousarray(mel, np.float32)
         parts = []
         for start in range(0, len(mel), PIECE_ROWS):
-            low, high = max(start - REACH_ROWS, 0), min(start + PIECE_ROWS + REACH_ROWS, len(mel))
+            low, high = max(start - BEFORE_ROWS, 0), min(start + PIECE_ROWS + AFTER_ROWS, len(mel))
             found = np.stack(self._spectrum(mel[low:high]))
             if found.shape != (2, high - low, BINS):
                 raise UsageError(f"of {high - low} rows the vocoder's network makes {found.shape[1:]}, not (R, {BINS})")

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from clapboard.synthesis.stft import OVERLAP
 from clapboard.timebase import SAMPLES_PER_ROW
 from clapboard.training.foley.vocoder_losses import log_mel_of, stft_losses, wave_of
-from clapboard.training.nets.istft_vocoder import IstftVocoder
+from clapboard.training.nets.istft_vocoder import IstftVocoder, noise_rows
 from clapboard.training.recipe import Optimiser
 from clapboard.training.tables import as_toml, read_table, refuse
 from clapboard.values import F32
@@ -163,7 +163,8 @@ class VocoderTask:
         kind = waves.device.type
         with torch.autocast(kind, enabled=False):
             mel = log_mel_of(waves)
-        real, imag = net(mel)
+            chance = noise_rows(torch.randn(waves.shape, device=device))
+        real, imag = net(mel, chance)
         with torch.autocast(kind, enabled=False):
             made = wave_of(real.float(), imag.float())
             border = BORDER_ROWS * SAMPLES_PER_ROW

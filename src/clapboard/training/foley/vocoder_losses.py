@@ -19,9 +19,9 @@ from clapboard.synthesis.mel import FLOOR, filters
 from clapboard.synthesis.stft import OVERLAP, WINDOW_SAMPLES
 from clapboard.timebase import SAMPLES_PER_ROW
 
-RESOLUTIONS = (1024, 384, 128)
-"""Windows, samples: 64, 24 and 8 ms, each moved by a quarter."""
-PHASE_SAMPLES = 384
+RESOLUTIONS = (2048, 512, 128)
+"""Windows, samples: 128 ms, which hears a buzz of the rate of rows, to 8 ms; each moved by a quarter."""
+PHASE_SAMPLES = 512
 """The one of them whose phases count."""
 LEAST_NORM = 1e-3
 """Clips are not compared more strictly than with this norm of magnitudes: silence is not divided by 0."""
