@@ -5,8 +5,8 @@
 - **flow**: as frame, with features of the optical flow to and from the frame joined to the frame's own.
 
 In the article the features are VGG19's, learned from ImageNet, see `clapboard.training.nets.vgg19`. Without them the
-encoder below is learned together with SampleRNN. At 64 px and without ImageNet it sees, for frame and seq, the picture
-and its change from the frame before and to the next; for flow, the picture alone and the flow.
+encoder below is learned together with SampleRNN. At 64 px and without ImageNet it sees the picture and its change from
+the frame before and to the next.
 
 B clips, F frames, D numbers a frame.
 
@@ -67,7 +67,7 @@ class Encoder(nn.Module):
         if given:
             self.look = nn.Sequential(nn.LayerNorm(given), nn.Linear(given, own))
         else:
-            self.look = stem(1 if kind == "flow" else 3, width, own)
+            self.look = stem(3, width, own)
         if kind == "flow":
             self.move = stem(4, width, features - own)
         if kind == "seq":
@@ -98,11 +98,11 @@ class Encoder(nn.Module):
 
     def each(self, images: Tensor, flows: Tensor | None = None) -> Tensor:
         """Features of each frame, (B, F, D), whatever the kind; arguments as in `forward`."""
+        own: Tensor = self.look(images[:, 1:-1].float()) if self.given else self._each(self.look, changes(images))
         if self.kind != "flow":
-            return self.look(images[:, 1:-1].float()) if self.given else self._each(self.look, changes(images))
+            return own
         if flows is None:
             raise UsageError("the flow encoder needs the optical flow")
-        own = self.look(images[:, 1:-1].float()) if self.given else self._each(self.look, lit(images)[:, 1:-1, None])
         moves = torch.cat([flows[:, :-1], flows[:, 1:]], dim=2).float() * FLOW_SCALE
         return torch.cat([own, self._each(self.move, moves)], dim=2)
 
@@ -113,14 +113,12 @@ class Encoder(nn.Module):
         return found.reshape(*planes.shape[:2], -1)
 
 
-def lit(images: Tensor) -> Tensor:
-    """Frames (B, F, h, w) with the mean of each taken away: exposure and flicker tell nothing."""
-    frames = images.float() / 64
-    return frames - frames.mean((-2, -1), keepdim=True)
-
-
 def changes(images: Tensor) -> Tensor:
-    """Frames (B, F + 2, h, w) -> (B, F, 3, h, w): each frame, what changed to it, and what changes from it."""
-    frames = lit(images)
+    """Frames (B, F + 2, h, w) -> (B, F, 3, h, w): each frame, what changed to it, and what changes from it.
+
+    The mean of each frame is taken away: exposure and flicker tell nothing.
+    """
+    frames = images.float() / 64
+    frames = frames - frames.mean((-2, -1), keepdim=True)
     steps = 4 * (frames[:, 1:] - frames[:, :-1])
     return torch.stack([frames[:, 1:-1], steps[:, :-1], steps[:, 1:]], dim=2)
