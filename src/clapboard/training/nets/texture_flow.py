@@ -74,6 +74,6 @@ class TextureFlow(nn.Module):
         x = self.begin(rows.reshape(len(rows), -1, ROWS_AT_ONCE * rows.shape[2]).transpose(1, 2))
         for block, film in zip(self.blocks, films, strict=True):
             x = block(x, film)
-        found: Tensor = self.end(x).transpose(1, 2)
-        found = found.reshape(noisy.shape) + of_noisy * noisy + of_cues * cues[:, :, MEL:]
-        return found
+        bent: Tensor = self.end(x).transpose(1, 2).reshape(noisy.shape)
+        straight: Tensor = of_noisy * noisy + of_cues * cues[:, :, MEL:]
+        return bent + straight
