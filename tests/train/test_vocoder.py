@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the [train] extra: pip install clapboard[train]")
 
+from clapboard.cli import main  # noqa: E402
 from clapboard.errors import UsageError  # noqa: E402
 from clapboard.runtime import onnx_runtime  # noqa: E402
 from clapboard.synthesis.mel import log_mel  # noqa: E402
@@ -18,7 +19,7 @@ from clapboard.training.foley.vocoder import Pieces, Terms, VocoderRecipe, Vocod
 from clapboard.training.foley.vocoder_export import export_vocoder  # noqa: E402
 from clapboard.training.foley.vocoder_losses import log_mel_of, stft_losses, wave_of  # noqa: E402
 from clapboard.training.foley.vocoder_sets import load_waves  # noqa: E402
-from clapboard.training.foley.vocoder_work import main, train_vocoder  # noqa: E402
+from clapboard.training.foley.vocoder_work import train_vocoder  # noqa: E402
 from clapboard.training.nets.istft_vocoder import BINS, HALF, NOISE_ROWS, IstftVocoder  # noqa: E402
 from clapboard.training.rendered_events import main as render  # noqa: E402
 
@@ -173,8 +174,8 @@ def test_recipes_that_cannot_be_run_are_told_in_one_line(
 ) -> None:
     """Exit code 2, what is wrong, and nothing is begun."""
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text("steps = 2\n", encoding="utf-8")
-    assert main([str(recipe), "--data", str(data), "-o", str(tmp_path / "run"), "--set", change]) == 2
+    recipe.write_text('task = "vocoder"\nsteps = 2\n', encoding="utf-8")
+    assert main(["train", str(recipe), "--data", str(data), "-o", str(tmp_path / "run"), "--set", change, "-q"]) == 2
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") == 1

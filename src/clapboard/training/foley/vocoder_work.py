@@ -1,16 +1,9 @@
-r"""Learn a vocoder: sound of data sets in, ``vocoder.onnx`` out.
+"""The work of ``clapboard train`` with the recipe of a vocoder: sound of data sets in, ``vocoder.onnx`` out.
 
-::
-
-    python -m clapboard.training.foley.vocoder_work recipes/foley-vocoder.toml --data runs/foley/blows-train \
-        --data runs/foley/textures-train --data runs/sounds/train -o runs/foley/vocoder
-
-A run that was stopped goes on when the command is given again. The folder keeps what `clapboard.training.task_loop`
-says, and the network as an ONNX graph for `clapboard.synthesis.vocoder`.
+The folder of the run keeps what `clapboard.training.task_loop` says, and beside it the network as an ONNX graph for
+`clapboard.synthesis.vocoder`.
 """
 
-import argparse
-import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +12,6 @@ from typing import cast
 import numpy as np
 import torch
 
-from clapboard.errors import ClapboardError
 from clapboard.training.foley.vocoder import BORDER_ROWS, VocoderRecipe, VocoderTask
 from clapboard.training.foley.vocoder_export import export_vocoder
 from clapboard.training.foley.vocoder_losses import log_mel_of, stft_losses, wave_of
@@ -92,31 +84,3 @@ def judge(net: IstftVocoder, recipe: VocoderRecipe, waves: Waves) -> dict[str, f
         off = (log_mel_of(made) - mel[:, BORDER_ROWS:-BORDER_ROWS]).abs().mean()
         found.append([float(off) * DB, float(convergence), 2 * float(logs) * DB, float(phases)])
     return dict(zip(("mel_db", "convergence", "stft_db", "phases"), np.mean(found, axis=0).tolist(), strict=True))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(description="Learn a vocoder.")
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--data", type=Path, action="append", required=True, help="a data set; may be given again")
-    parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="goes before the recipe's")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=1)
-    chosen = parser.parse_args(arguments)
-    if any("=" not in text for text in chosen.set):
-        parser.error("--set takes KEY=VALUE")
-    changes = dict(text.split("=", 1) for text in chosen.set)
-    try:
-        made = train_vocoder(
-            chosen.recipe, chosen.data, chosen.out, changes=changes, device=chosen.device, threads=chosen.threads
-        )
-    except ClapboardError as error:
-        print(f"clapboard: {error}", file=sys.stderr)
-        return error.exit_code
-    print(made)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
