@@ -68,6 +68,8 @@ class Bank:
     bodies: NDArray[np.int64] = field(repr=False)
     patches: F32 = field(repr=False)
     _shapes: F32 = field(init=False, repr=False)
+    _sums: F32 = field(init=False, repr=False)
+    _squares: F32 = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check shapes, and keep what is compared.
@@ -80,13 +82,18 @@ class Bank:
         good = self.materials.shape == self.bodies.shape == (count,)
         if not good or not count or self.patches.shape != (count, PATCH_ROWS, MEL_BANDS):
             raise UsageError(f"a bank has blows, each with a patch {(PATCH_ROWS, MEL_BANDS)}: {self.patches.shape}")
-        object.__setattr__(self, "_shapes", shapes_of(self.patches))
+        shapes = shapes_of(self.patches)
+        object.__setattr__(self, "_shapes", shapes.reshape(count, -1))
+        object.__setattr__(self, "_sums", shapes.sum(2))
+        object.__setattr__(self, "_squares", np.einsum("brk,brk->br", shapes, shapes))
 
     def __len__(self) -> int:
         """Blows, B."""
         return len(self.samples)
 
-    def distances(self, patches: F32, rows: NDArray[np.int64] | None = None) -> F32:
+    def distances(
+        self, patches: F32, rows: NDArray[np.int64] | None = None, among: NDArray[np.int64] | None = None
+    ) -> F32:
         """How unlike each blow is to each patch, whatever their levels: (E, B) float32, natural-log units squared.
 
         The mean squared difference of log-mels, less what a change of level would take away.
@@ -95,15 +102,17 @@ class Bank:
         ----------
         patches : (E, 20, 80) log-mel power
         rows : (E,) how many rows of each count, 1 to 20; all where None
+        among : (n,) only these blows; the result is (E, n)
         """
+        some = slice(None) if among is None else among
         count = np.full(len(patches), PATCH_ROWS) if rows is None else np.clip(rows, 1, PATCH_ROWS)
-        counts = (np.arange(PATCH_ROWS) < count[:, None]).astype(np.float32) / (count[:, None] * MEL_BANDS)
+        counts = (np.arange(PATCH_ROWS) < count[:, None]).astype(np.float32) / (count[:, None] * np.float32(MEL_BANDS))
         wanted = shapes_of(np.asarray(patches, np.float32), count)
         weighted = wanted * counts[:, :, None]
         # (a - b)^2 = a^2 - 2 a b + b^2: one product of matrices instead of E B patches.
-        cross = weighted.reshape(len(wanted), -1) @ self._shapes.reshape(len(self), -1).T
-        square = (weighted * wanted).sum((1, 2))[:, None] - 2 * cross + counts @ (self._shapes**2).sum(2).T
-        mean = weighted.sum((1, 2))[:, None] - counts @ self._shapes.sum(2).T
+        cross = weighted.reshape(len(wanted), -1) @ self._shapes[some].T
+        square = np.einsum("erk,erk->e", weighted, wanted)[:, None] - 2 * cross + counts @ self._squares[some].T
+        mean = weighted.sum((1, 2))[:, None] - counts @ self._sums[some].T
         return np.asarray(np.maximum(square - mean**2, 0), np.float32)
 
     def fitting(self, material: str) -> NDArray[np.bool_]:

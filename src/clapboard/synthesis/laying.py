@@ -206,7 +206,7 @@ def _chosen(
 ) -> NDArray[np.int64]:
     """A blow of the bank for each patch of one material, (E,)."""
     allowed = np.flatnonzero(bank.fitting(material))
-    apart = bank.distances(patches, counts)[:, allowed]
+    apart = bank.distances(patches, counts, allowed)
     names, body = np.unique(bank.bodies[allowed], return_inverse=True)
     fit = np.full((len(patches), len(names)), np.inf, np.float32)
     np.minimum.at(fit.T, body, apart.T)
