@@ -1,5 +1,6 @@
 """Learning of the flow of textures: what it depends on, that it learns a law and not its mean, what is exported."""
 
+import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,12 @@ torch = pytest.importorskip("torch", reason="needs the [train] extra: pip instal
 from clapboard.cli.app import run as command  # noqa: E402
 from clapboard.errors import ModelError, UsageError  # noqa: E402
 from clapboard.metrics.textures import spread  # noqa: E402
+from clapboard.models.foley_spec import TextureUse  # noqa: E402
 from clapboard.runtime import onnx_runtime  # noqa: E402
 from clapboard.synthesis.cues import MATERIALS, TEXTURES, Cues  # noqa: E402
 from clapboard.synthesis.mel import FLOOR, MEL_BINS  # noqa: E402
 from clapboard.synthesis.texture import FEATURES, draw  # noqa: E402
+from clapboard.training.foley.bundling import bundle  # noqa: E402
 from clapboard.training.foley.exporting import export_picture  # noqa: E402
 from clapboard.training.foley.sets import load_takes  # noqa: E402
 from clapboard.training.foley.texture import (  # noqa: E402
@@ -132,8 +135,6 @@ def test_the_graph_gives_what_torch_gives(tmp_path: Path) -> None:
     """Protects users without torch: the same numbers for any even number of rows, and the use beside them."""
     torch.manual_seed(1)
     net = TextureFlow(width=16)
-    from clapboard.models.foley_spec import TextureUse
-
     use = TextureUse((-7.0,) * MEL_BINS, (2.0,) * MEL_BINS, FEATURES, 6, 1.5)
     path = export_texture(net, tmp_path, use, about={"licence": "none"})
     found, graph, about = read_texture(path)
@@ -199,6 +200,33 @@ def test_what_is_told_of_rendered_takes(tmp_path: Path) -> None:
         sounding += int(told.sounding.sum())
     assert struck > 5
     assert sounding > 500
+
+
+def test_the_benchmark_judges_a_model_with_textures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects the table in the docs: every row is there, the picture's own log-mel among them; errors are one line."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    main = importlib.import_module("textures").main
+    data = tmp_path / "set"
+    assert render(["-o", str(data), "--clips", "3", "--seconds", "2", "--processes", "1"]) == 0
+    torch.manual_seed(0)
+    picture = export_picture(FoleyPicture(width=2, features=8, row_features=8), tmp_path / "picture", "tiny")
+    use = TextureUse((-9.0,) * MEL_BINS, (2.0,) * MEL_BINS, FEATURES, 2, 1.0)
+    texture = export_texture(TextureFlow(width=8, dilations=[1]), tmp_path, use)
+    whole = bundle(picture, tmp_path / "whole", "whole", texture=texture)
+    capsys.readouterr()
+    assert main([str(data), str(whole), "--steps", "1", "2", "-o", str(tmp_path / "found.json")]) == 0
+    found = json.loads((tmp_path / "found.json").read_text())
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == len(found) >= 4
+    assert {"told", "steps 1", "steps 2"} < set(found)
+    # an untrained picture network tells nothing fine, and noise that nobody shaped is far too lively or too tame
+    assert found["told"]["lively"] < 0.1
+    assert found["steps 2"]["cpu_ms"] > 0
+    assert all(-1 <= one["follows"] <= 1 for one in found.values())
+    assert main([str(data), str(picture)]) == 2
+    assert "has no texture stage" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,9 @@ from clapboard.training.run import pick_device
 from clapboard.training.task_loop import Loop
 from clapboard.values import F32, F64, Hook
 
-GUIDANCES = (1.0, 1.25, 1.5, 2.0, 3.0)
+GUIDANCES = (1.0, 1.25, 1.5, 2.0)
 """Weights of the cues that are tried on the recordings held out."""
-JUDGED_TAKES, DRAWS = 24, 2
+JUDGED_TAKES, DRAWS = 10, 2
 """Recordings held out on which the guidance is chosen, and draws of each."""
 LEAST_SCALE = 0.5
 """A band is normalised by its standard deviation, or by this where it hardly changes."""
