@@ -11,6 +11,7 @@ from clapboard.cli import main
 from clapboard.models.session import load_model
 from clapboard.models.store import names
 from tiny_any import write_tiny_any
+from tiny_foley import write_tiny_foley, write_tiny_samplernn
 from tiny_models import SURE, write_tiny
 
 Capture = pytest.CaptureFixture[str]
@@ -92,10 +93,39 @@ def test_show_of_an_uncalibrated_model_says_what_that_means(tmp_path: Path, caps
 def test_verify_runs_the_bundled_models(capsys: Capture) -> None:
     """Without names all that ship are verified."""
     assert main(["models", "verify"]) == 0
-    assert "clapboard-s: whole: SHA-256 right" in capsys.readouterr().out.splitlines()[-1]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": whole: SHA-256 right")[0] for line in lines] == list(names())
     assert main(["models", "verify", "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert found == [{"model": name, "whole": True, "error": None} for name in names()]
+
+
+def test_models_that_make_sound_are_listed_shown_and_verified(tmp_path: Path, capsys: Capture) -> None:
+    """The commands know the third kind: what it makes, by which stages, and what takes it."""
+    path = write_tiny_foley(tmp_path, stages=("texture", "vocoder"), about={"licence": "CC0"}, onset_threshold=0.4)
+    assert main(["models", "list", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[3:7] == ["scene-64", "made", "CC0", "-"]
+    assert main(["models", "show", str(path)]) == 0
+    out = capsys.readouterr().out
+    for part in (
+        "clapboard foley takes it",
+        "1 frames, 0.04 s, before and after each",
+        "peaks of their probability from 0.4 on",
+        "6 steps, guidance 2",
+        "added to every onset",
+    ):
+        assert part in out
+    assert main(["models", "verify", str(path)]) == 0
+    assert "whole: SHA-256 right, picture, texture, vocoder run (scene-64" in capsys.readouterr().out
+    folder = tmp_path / "rnn"
+    write_tiny_samplernn(folder)
+    assert main(["models", "list", "--json", str(folder)]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (found["name"], found["kind"], found["method"]) == ("tiny-rnn", "foley", "samplernn")
+    assert main(["models", "show", str(folder / "tiny-rnn.json")]) == 0
+    assert "frame; 3 numbers" in capsys.readouterr().out
+    (folder / "tiny-rnn.safetensors").write_bytes(b"nothing")
+    assert main(["models", "verify", str(folder / "tiny-rnn.json")]) == 5
 
 
 def test_models_for_any_sound_are_listed_shown_and_verified(tmp_path: Path, capsys: Capture) -> None:

@@ -1,6 +1,7 @@
 """Learning of the picture network: from silent frames to onsets, energy, materials and log-mel of every 10 ms."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +182,8 @@ def train_picture(
     net = cast(
         FoleyPicture, Loop(chosen, task, run, device=pick_device(device), say=say, hook=hook, clips=digest(learn))()
     )
-    about = {"recipe": tomllib.loads(chosen.toml())}
+    shots = dict(Counter(take.data for take in learn))
+    about = {"learned_from": {"shots": shots, "minutes": round(minutes, 1)}, "recipe": tomllib.loads(chosen.toml())}
     told = [take for take in held if take.told]
     if not any(len(take.seen_rows()) for take in told):
         say("no blows are known in the recordings held out: the threshold of onsets stays 0.5")
