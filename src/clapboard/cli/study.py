@@ -49,7 +49,7 @@ def begin(
         ),
     ],
     sound_hz: Annotated[
-        int, typer.Option("--sound-hz", metavar="HZ", help="Rate to which all sounds are brought; all become mono.")
+        int, typer.Option("--sound-hz", metavar="HZ", help="All sounds become mono, with the bandwidth of this rate.")
     ] = 16_000,
     keep_levels: Annotated[
         bool, typer.Option("--keep-levels", help="Leave sounds as loud as they are; else all get one level.")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from clapboard import __version__
 from clapboard.dataset.sources import places
 from clapboard.errors import MediaError, NoAudioError, UsageError
+from clapboard.media.dub import dub
 from clapboard.media.encode import write_clip
 from clapboard.media.probe import probe
 from clapboard.media.read import read, read_frames
@@ -28,7 +29,8 @@ from clapboard.study.store import ORIGINAL, Study
 from clapboard.values import F32, Audio, Clip, Hook
 
 SOUND_HZ = 16_000
-"""What generators of sound here give; originals are brought to it, so that their bandwidth does not give them away."""
+"""What generators of sound here give; originals are brought to it, so that their bandwidth does not give them away. The
+files themselves are at 48 kHz, which every browser plays."""
 LONGEST_S = 120.0
 """Nobody compares sounds that are longer; and a clip has to fit into memory."""
 GRID = 16
@@ -37,7 +39,7 @@ SAME_PICTURE = 24.0
 """Mean difference of these, of 255, above which a file shows something else: other codecs and levels stay below."""
 LEAST_BOX = 8
 """Bytes of the smallest box of an MP4 file."""
-AAC_HZ = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+MIN_HZ, MAX_HZ = 8000, 48_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,8 @@ def _check(folder: Path, variants: Mapping[str, str | Path], sound_hz: int, most
         raise UsageError(f"{folder}: there is no folder {folder.parent}; make it first")
     if not variants or ORIGINAL in variants:
         raise UsageError(f"give at least one --variant NAME=FOLDER, none of them called {ORIGINAL}")
-    if sound_hz not in AAC_HZ:
-        raise UsageError(f"sounds can have {', '.join(map(str, AAC_HZ))} Hz, not {sound_hz}")
+    if not MIN_HZ <= sound_hz <= MAX_HZ:
+        raise UsageError(f"sounds can have {MIN_HZ} to {MAX_HZ} Hz, not {sound_hz}")
     if seed < 0 or (most is not None and most < 1):
         raise UsageError("a seed is 0 or more, and rounds are 1 or more")
 
@@ -195,12 +197,13 @@ def _prepare(paths: Sequence[Path], into: Path, sound_hz: int, *, keep_levels: b
     if not keep_levels:
         waves = levelled(waves)
     time_s = (pictures[0].time_s - pictures[0].time_s[0]).tolist()
-    written = []
-    for wave in waves:
-        file = into / f"{secrets.token_hex(12)}.mp4"
-        frames = (_even(frame.colour) for frame in read_frames(clips[0], colour=True) if frame.colour is not None)
-        write_clip(file, frames, time_s, wave, sound_hz)
-        written.append(file)
+    silent = into / f"{secrets.token_hex(12)}.mp4"
+    frames = (_even(frame.colour) for frame in read_frames(clips[0], colour=True) if frame.colour is not None)
+    write_clip(silent, frames, time_s)
+    written = [into / f"{secrets.token_hex(12)}.mp4" for _ in waves]
+    for file, wave in zip(written, waves, strict=True):
+        dub(silent, file, wave, sound_hz, start_s=0.0)
+    silent.unlink()
     _fill_up(written)
     return written, duration_s
 

@@ -35,7 +35,8 @@ _BODY = """
 <button id="choose-neither" type="button"><kbd>0</kbd> cannot tell</button>
 <button id="skip" type="button" hidden><kbd>s</kbd> leave this out</button></p>
 </section>
-<section id="over" hidden><h2>That was all. Thank you!</h2><p>You can close this page, or hand it to <a href="/name">somebody else</a>.</p></section>
+<section id="over" hidden><h2>That was all. Thank you!</h2>
+<p>You can close this page, or hand it to <a href="/name">somebody else</a>.</p></section>
 </main>"""
 
 
