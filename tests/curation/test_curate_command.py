@@ -216,6 +216,9 @@ def test_more_can_be_added_and_nothing_is_taken_twice(tmp_path: Path, run: Run) 
     assert piece is not None
     piece.require_same()
 
+    run("begin", project.folder, tmp_path / "elsewhere/dog/a.mkv")  # the same file, however it is given
+    assert len(names_of(project)) == 3
+
     write_flashes(tmp_path / "elsewhere/dog/new.mkv", 2.0).replace(tmp_path / "elsewhere/dog/new.mp4")
     code, _, err = run("begin", project.folder, tmp_path / "elsewhere")
     assert err == "clapboard: changed since they were taken in, and left as they were: 1 (dog/new.mp4)\n"

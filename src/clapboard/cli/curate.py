@@ -95,7 +95,7 @@ def begin(
         items, missing = work.of_list(inputs, list_, classes=classes, class_names=class_names, part=part)
     for item in items:
         work.require_class(item.class_name)
-    with progress("taking in", wanted=not quiet) as hook:
+    with progress(str(project), wanted=not quiet) as hook:
         done = work.begin(work.open_project(project, segment_s=segment_s, voters=voters), items, hook=hook)
     if done.changed:
         complain(f"changed since they were taken in, and left as they were: {_some(done.changed)}")
@@ -171,8 +171,7 @@ def votes(
         line = f"{export}: {counted(count, 'vote')}"
     else:
         assert table is not None
-        with progress("reading votes", wanted=not quiet):
-            taken = take_votes(held, table)
+        taken = take_votes(held, table)
         line = f"{table}: {counted(taken.fresh, 'vote')} added, {taken.known} known already"
     if not quiet:
         print(shown(line))
@@ -231,7 +230,7 @@ def cut(
     from clapboard.curation.clips import write_clips
     from clapboard.curation.project import Project
 
-    with progress("cutting", wanted=not quiet) as hook:
+    with progress(str(out), wanted=not quiet) as hook:
         done = write_clips(Project(project), out, hook=hook)
     for place, why in done.failed.items():
         complain(f"{place}: not cut: {why}")

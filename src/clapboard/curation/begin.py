@@ -23,6 +23,8 @@ SEGMENT_S, VOTERS = 2.0, 3
 """As in VEGAS."""
 SEGMENTS_S = (0.5, 60.0)
 MOST_VOTERS = 15
+NOT_IN_NAMES = '/\\:*?"<>|'
+"""Characters that no folder or file may have on one system or another."""
 LONGEST_CLASS = 60
 LONGEST_STEM = 120
 """Longer names are cut: what is written bears two times more (characters)."""
@@ -219,9 +221,13 @@ def _take(done: Begun, path: Path, items: Sequence[Item]) -> None:
     name = items[0].name
     with done.project.writing() as db:
         status = path.stat()
-        known = db.execute("SELECT id, path, size_bytes, modified_ns FROM files WHERE name = ?", (name,)).fetchone()
+        known = db.execute(
+            "SELECT id, name, path, size_bytes, modified_ns FROM files WHERE path = ?1 OR name = ?2 "
+            "ORDER BY path = ?1 DESC",
+            (str(path), name),
+        ).fetchone()
         if known is not None:
-            number, before, size_bytes, modified_ns = known
+            number, name, before, size_bytes, modified_ns = known
             if Path(before) != path:
                 if size_bytes != status.st_size or _there(before, size_bytes, modified_ns):
                     raise UsageError(f"{path} and {before} would both be called {name}; give the folder above them")
@@ -292,7 +298,7 @@ def _place(name: str, question: str) -> int:
 
 def _stem(db: sqlite3.Connection, name: str) -> str:
     """What the clips of a file will be called: its name alone, without ending, with a number where that is taken."""
-    kept = "".join(char if char.isprintable() and char not in '/\\:*?"<>|' else "_" for char in Path(name).stem)
+    kept = "".join(char if char.isprintable() and char not in NOT_IN_NAMES else "_" for char in Path(name).stem)
     kept = kept[:LONGEST_STEM].strip(". ") or "clip"
     taken = {stem.casefold() for (stem,) in db.execute("SELECT stem FROM files WHERE stem LIKE ? || '%'", (kept[:1],))}
     return next(stem for stem in _numbered(kept) if stem.casefold() not in taken)
@@ -354,5 +360,7 @@ def require_class(name: str) -> None:
     """
     if not name.strip() or name != name.strip() or len(name) > LONGEST_CLASS or not name.isprintable():
         raise UsageError(f"{shown(name)!r} is no name for a class; give 1 to {LONGEST_CLASS} characters with --class")
-    if name.startswith(".") or any(char in name for char in "/\\"):
-        raise UsageError(f"{name}: a class has a folder of its name; give one without a slash and a dot in front")
+    if name.startswith(".") or any(char in name for char in NOT_IN_NAMES):
+        raise UsageError(
+            f"{name}: a class has a folder of its name; give one without a dot in front and {NOT_IN_NAMES}"
+        )
