@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -348,12 +347,3 @@ def test_the_default_name() -> None:
     names = {"a.mp4": "a.foley.mp4", "b.c.MOV": "b.c.foley.MOV", "x.avi": "x.foley.avi", "w.wmv": "w.foley.mkv"}
     for given, wanted in names.items():
         assert default_out(Path("there") / given) == Path("there") / wanted
-
-
-def test_a_silent_reader_of_the_answer(model: Path, clip: Path, tmp_path: Path) -> None:
-    """Protects scripts: --quiet prints nothing at all, whatever there would be to say."""
-    out = tmp_path / "out.mp4"
-    call = [sys.executable, "-m", "clapboard", "foley", str(clip), "-o", str(out), "--model", str(model), "--quiet"]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert replace(made(), out=out).out.exists()

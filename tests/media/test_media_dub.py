@@ -346,6 +346,15 @@ def test_sources_without_a_picture(tmp_path: Path) -> None:
     assert not (tmp_path / "out.mp4").exists()
 
 
+def test_a_picture_without_end_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged timestamp must not fill the disk with silence."""
+    source = silent(tmp_path / "silent.mkv")
+    monkeypatch.setattr("clapboard.media.dub.span_of", lambda clip: Span(0.0, 1e7))
+    with pytest.raises(MediaError, match="claim 2778 hours of picture; they are damaged"):
+        dub(source, tmp_path / "out.mkv", knocks(0.0), SAMPLE_RATE_HZ, start_s=0.0)
+    assert list(tmp_path.iterdir()) == [source]
+
+
 def test_samples_beyond_one_are_clipped() -> None:
     """Protects PCM from wrapping round: too loud is flat, not inverted."""
     loud = np.array([0.0, 1.5, -3.0, 0.5] * 400, np.float32)

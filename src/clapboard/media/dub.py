@@ -28,6 +28,8 @@ AHEAD_S = 0.5
 """Sound is written this far ahead of the picture (s), so that the file stays interleaved."""
 USUAL_FRAME_S = 0.04
 """How long a picture is shown that is alone, or has no duration (s)."""
+LONGEST_S = 24 * 3600.0
+"""Timestamps that claim a longer picture are damaged (s)."""
 CODECS = {
     "mp4": "aac",
     "mov": "aac",
@@ -98,6 +100,9 @@ def dub(
         dropped = _sounds_to_drop(source, container, replace=replace)
         others = [f"audio stream {index} ({codec})" for index, codec in list(dropped.items())[1:]]
         span = span_of(probe(source))
+        if span.end_s - span.start_s > LONGEST_S:
+            hours = (span.end_s - span.start_s) / 3600
+            raise MediaError(f"{source}: its timestamps claim {hours:.0f} hours of picture; they are damaged")
         lead = round((start_s - span.start_s) * SOUND_HZ)
         length = round((span.end_s - span.start_s) * SOUND_HZ)
         if lead >= length or start_s + len(samples) / rate_hz <= span.start_s:
