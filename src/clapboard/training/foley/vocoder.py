@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -49,12 +49,16 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Weights of the loss: spectral ``convergence``, ``logs`` of magnitudes, log-``mel``, and ``phases``."""
+    """Weights of the loss: spectral ``convergence``, ``logs`` of magnitudes, log-``mel``, and ``phases``.
+
+    ``tones`` is the price of what is not noise: without one, rain and engines are made of it too, and buzz.
+    """
 
     convergence: float = 1.0
     logs: float = 1.0
     mel: float = 2.0
     phases: float = 0.2
+    tones: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class VocoderRecipe:
         UsageError : in words, which value and why
         """
         rule, terms, known = self.optimiser, self.terms, ("width", "blocks", "kernel", "expansion")
+        weights = (terms.convergence, terms.logs, terms.mel, terms.phases, terms.tones)
         unknown = sorted(set(self.network_options) - set(known))
         wholes = all(type(value) is int for value in self.network_options.values())
         wrong = [
@@ -103,8 +108,8 @@ class VocoderRecipe:
             (self.batch.pieces < 1, "batch.pieces must be at least 1"),
             (not 16 <= self.batch.rows <= 97, "batch.rows must be 16 to 97: the shortest shots have a second"),
             (min(self.batch.sets.values(), default=0) < 0, "a share in batch.sets is 0 or more"),
-            (min(terms.convergence, terms.logs, terms.mel, terms.phases) < 0, "a weight in terms is 0 or more"),
-            (terms == Terms(0, 0, 0, 0), "one of the weights in terms has to be above 0"),
+            (min(weights) < 0, "a weight in terms is 0 or more"),
+            (not max(weights[:-1]), "one of the weights in terms has to be above 0, not that of tones alone"),
             (bool(unknown), f"network_options knows {', '.join(known)}, not {', '.join(unknown)}"),
             (not wholes, "network_options are whole numbers"),
             (not 0 <= self.held_out_share < 1, "held_out_share is a part, 0 to below 1"),
@@ -164,7 +169,7 @@ class VocoderTask:
         with torch.autocast(kind, enabled=False):
             mel = log_mel_of(waves)
             chance = noise_rows(torch.randn(waves.shape, device=device))
-        real, imag = net(mel, chance)
+        real, imag, tones = cast(IstftVocoder, net).parts(mel, chance)
         with torch.autocast(kind, enabled=False):
             made = wave_of(real.float(), imag.float())
             border = BORDER_ROWS * SAMPLES_PER_ROW
@@ -174,7 +179,7 @@ class VocoderTask:
             inner = slice(BORDER_ROWS, BORDER_ROWS + mel.shape[1] - 2 * BORDER_ROWS)
             found = log_mel_of(made)
             value = terms.convergence * convergence + terms.logs * logs + terms.mel * F.l1_loss(found, mel[:, inner])
-            value = value + terms.phases * phases
+            value = value + terms.phases * phases + terms.tones * tones.mean()
         heard = mel[:, inner] > mel.amax((1, 2), keepdim=True) - 60 * np.log(10) / 10
         near = (found.detach() - mel[:, inner]).abs() < NEAR_DB * np.log(10) / 10
         return value, float(near[heard].float().mean())

@@ -37,10 +37,12 @@ MEL_MIDDLE, MEL_SPREAD = -8.0, 4.0
 """Log-mels of sounds are about so and so wide."""
 MOST_LOG = 5.0
 """Logarithms of magnitude are at most this: 148, what a tone at full scale has in the bin that it meets."""
-HALF = -0.35
-"""Tones and noise begin with half the power each, in logarithms of magnitude."""
+QUIET = -1.5
+"""What is not noise begins so much below it, in logarithms of magnitude: with a twentieth of the power."""
 NOISE_ROWS = 256
 """The noise of the graph begins anew after 2.56 s, under magnitudes that have changed meanwhile."""
+LEAST_CHANCE = 0.1
+"""Noise that is weaker than this in a band and row by chance, against the mean, is not made louder for it."""
 SCALE = 0.1
 """Blocks begin with this part of what they give: with much less a short training hardly reaches them."""
 
@@ -80,6 +82,7 @@ class IstftVocoder(nn.Module):
     level: Tensor
     turn: Tensor
     noise: Tensor
+    bands: Tensor
 
     def __init__(self, width: int = 160, blocks: int = 5, kernel: int = 7, expansion: int = 3) -> None:
         if min(width, blocks, expansion) < 1 or kernel < 1 or kernel % 2 == 0:
@@ -92,7 +95,7 @@ class IstftVocoder(nn.Module):
         self.head = nn.Linear(width, 3 * BINS)
         with torch.no_grad():
             self.head.bias.zero_()
-            self.head.bias[: 2 * BINS] = HALF
+            self.head.bias[:BINS] = QUIET
             self.head.weight[: 2 * BINS] *= 0.1
         self.reach_rows = (blocks + 1) * (kernel // 2)
         spread, level = _drawn_over_bins()
@@ -101,6 +104,8 @@ class IstftVocoder(nn.Module):
         turn = 1 - 2 * (torch.arange(BINS) % 2)
         self.register_buffer("turn", turn.float(), persistent=False)
         self.register_buffer("noise", noise_rows(steady_noise())[0], persistent=False)
+        triangles = torch.from_numpy(filters(FFT_SAMPLES).copy())
+        self.register_buffer("bands", triangles / triangles.sum(1, keepdim=True), persistent=False)
 
     def forward(self, mel: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Real and imaginary part of the spectrum of each row's window.
@@ -114,17 +119,28 @@ class IstftVocoder(nn.Module):
         -------
         two of (B, R, 321) float32, as `numpy.fft.rfft` of the row's samples under the window gives them
         """
+        real, imag, _ = self.parts(mel, noise)
+        return real, imag
+
+    def parts(self, mel: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """What `forward` gives, and how much of the power of each bin is not noise, 0 to 1, (B, R, 321)."""
+        if noise is None:
+            noise = self.noise[torch.arange(mel.shape[1], device=mel.device) % NOISE_ROWS][None]
         x = self.norm(self.first(((mel - MEL_MIDDLE) / MEL_SPREAD).transpose(1, 2)).transpose(1, 2))
         for block in self.blocks:
             x = block(x)
-        change, change_of_noise, phase = self.head(self.last_norm(x)).float().split(BINS, -1)
-        drawn = 0.5 * F.linear(mel.float(), self.spread.float()) + self.level
-        magnitude = (drawn + change).clamp(max=MOST_LOG).exp() * self.turn
-        loudness = (drawn + change_of_noise).clamp(max=MOST_LOG).exp()
-        if noise is None:
-            noise = self.noise[torch.arange(mel.shape[1], device=mel.device) % NOISE_ROWS][None]
+        given = self.head(self.last_norm(x)).float()
+        change, change_of_noise, phase = given[..., :BINS], given[..., BINS : 2 * BINS], given[..., 2 * BINS :]
+        drawn, spread = mel.float(), self.spread.float()
+        magnitude = 0.5 * F.linear(drawn, spread) + self.level + change
+        # The noise is louder in one band and row than in another by chance: that is taken out, as far as it can be.
         real, imag = noise[..., :BINS], noise[..., BINS:]
-        return magnitude * phase.cos() + loudness * real, magnitude * phase.sin() + loudness * imag
+        by_chance = F.linear(real**2 + imag**2, self.bands).clamp_min(LEAST_CHANCE).log()
+        loudness = 0.5 * F.linear(drawn - by_chance, spread) + self.level + change_of_noise
+        tones = torch.sigmoid(2 * (magnitude - loudness))
+        magnitude = magnitude.clamp(max=MOST_LOG).exp() * self.turn
+        loudness = loudness.clamp(max=MOST_LOG).exp()
+        return magnitude * phase.cos() + loudness * real, magnitude * phase.sin() + loudness * imag, tones
 
 
 def steady_noise() -> Tensor:
