@@ -205,3 +205,9 @@ def test_the_right_ones_are_counted(study: Study) -> None:
         met = found.pairs[question]["v1", "v2"]
         assert (met.hits, met.answers, met.neither) == (3, 3, 0)
     assert (found.pairs["timing"]["v1", "v2"].answers, found.pairs["timing"]["v1", "v2"].neither) == (0, 3)
+
+
+def test_no_more_rounds_than_were_asked_for(tmp_path: Path) -> None:
+    """Protects people's time: at most so many rounds of each game."""
+    met = go_through(without_media(tmp_path / "short", clips=5, variants=3, most=2), "Ada")
+    assert [one["game"] for one in met] == [REAL] * 2 + [PAIR] * 6
