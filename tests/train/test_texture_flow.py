@@ -164,7 +164,9 @@ def test_training_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert use.guidance in {float(key) for key in about["energy_scores"]}
     assert min(use.scale) > 0
     again = [*line, "-o", str(tmp_path / "more"), "--set", f"begin_from={json.dumps(str(tmp_path / 'run'))}"]
-    assert command(again) == 0
+    assert command([*again, "--set", "held_out_share=0.0"]) == 0
+    assert "the guidance stays 1" in capsys.readouterr().out
+    assert read_texture(tmp_path / "more" / "texture.json")[0].guidance == 1
     capsys.readouterr()
     wrong = {
         "picture=''": "picture must name the model",
@@ -198,6 +200,10 @@ def test_what_is_told_of_rendered_takes(tmp_path: Path) -> None:
             struck += 1
         assert set(take.materials[told.sounding]) <= {MATERIALS.index(name) for name in TEXTURES}
         sounding += int(told.sounding.sum())
+        # of filmed clips nobody knows what sounds: what is heard counts
+        filmed = told_of(replace(take, told=False, activity=take.activity * 0), told.cues, 0.5)
+        assert not (told.sounding & ~filmed.sounding).any()
+        assert not filmed.sounding[told.mel.max(1) < np.log(FLOOR)].any()
     assert struck > 5
     assert sounding > 500
 

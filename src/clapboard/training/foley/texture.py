@@ -23,7 +23,7 @@ from clapboard.synthesis.cues import BLOWS, MATERIALS, Cues
 from clapboard.synthesis.mel import FLOOR, MEL_BINS, log_mel
 from clapboard.synthesis.picking import onsets
 from clapboard.synthesis.texture import FEATURES, MEL, STEPS, bridged, draw, features, struck
-from clapboard.training.foley.sets import Take, chances, digest, load_takes, split_last
+from clapboard.training.foley.sets import ACTIVE, Take, chances, digest, load_takes, split_last
 from clapboard.training.foley.texture_export import export_texture, velocity_of
 from clapboard.training.foley.texture_recipe import TextureRecipe
 from clapboard.training.nets.texture_flow import TextureFlow
@@ -35,6 +35,8 @@ GUIDANCES = (1.0, 1.25, 1.5, 2.0)
 """Weights of the cues that are tried on the recordings held out."""
 JUDGED_TAKES, DRAWS = 10, 2
 """Recordings held out on which the guidance is chosen, and draws of each."""
+ABOVE_FLOOR = 0.1
+"""A row is silent whose loudest band is no further above the floor than this, in natural-log power."""
 LEAST_SCALE = 0.5
 """A band is normalised by its standard deviation, or by this where it hardly changes."""
 
@@ -49,7 +51,7 @@ class Told:
     cues : what the picture network tells of it
     blows : (E,) rows where the picture network tells blows
     usable : (R,) bool, rows in which no blow is heard
-    sounding : (R,) bool, usable rows in which a texture is
+    sounding : (R,) bool, usable rows in which a texture is; where nobody knows, those in which anything is heard
     """
 
     mel: NDArray[np.float16]
@@ -64,7 +66,14 @@ def told_of(take: Take, cues: Cues, threshold: float) -> Told:
     blows = onsets(cues.onset, threshold)
     strikes = np.isin(take.materials, [MATERIALS.index(name) for name in BLOWS])
     usable = ~(strikes | struck(take.seen_rows(), take.rows) | struck(blows, take.rows))
-    return Told(log_mel(take.sound()).astype(np.float16), cues, blows, usable, usable & (take.activity.max(1) > 0.05))
+    mel = log_mel(take.sound())
+    sounding = take.activity.max(1) >= ACTIVE if take.told else heard(mel)
+    return Told(mel.astype(np.float16), cues, blows, usable, usable & sounding)
+
+
+def heard(mel: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Rows of a log-mel (R, 80) that are not silent, (R,)."""
+    return np.asarray(mel.max(1) > np.log(FLOOR) + ABOVE_FLOOR)
 
 
 def normals(told: Sequence[Told]) -> tuple[F32, F32]:
@@ -77,7 +86,7 @@ def normals(told: Sequence[Told]) -> tuple[F32, F32]:
     total, square, count = np.zeros(MEL_BINS), np.zeros(MEL_BINS), 0
     for one in told:
         mel = one.mel.astype(np.float64)
-        mel = mel[one.usable & (mel.max(1) > np.log(FLOOR) + 0.1)]
+        mel = mel[one.usable & heard(mel)]
         total, square, count = total + mel.sum(0), square + (mel**2).sum(0), count + len(mel)
     if not count:
         raise UsageError("there is nothing to learn from: nothing is to be heard")
@@ -170,7 +179,7 @@ def choose_guidance(net: TextureFlow, told: Sequence[Told], mean: F32, scale: F3
 
     Raises
     ------
-    UsageError : no texture is heard in what is held out
+    UsageError : no texture is heard in any
     """
     chosen = [one for one in told if one.sounding.any()][:JUDGED_TAKES]
     if not chosen:
@@ -230,8 +239,12 @@ def train_texture(
     task = TextureTask(chosen, seen[0], chances(takes, chosen.batch.sets))
     loop = Loop(chosen, task, run, device=pick_device(device), say=say, hook=hook, clips=digest(takes))
     net = cast(TextureFlow, loop())
-    guidance, scores = choose_guidance(net, seen[1], task.mean, task.scale)
-    say("energy score held out by guidance: " + ", ".join(f"{key}: {value:.4f}" for key, value in scores.items()))
+    guidance, scores = 1.0, dict[str, float]()
+    if any(one.sounding.any() for one in seen[1]):
+        guidance, scores = choose_guidance(net, seen[1], task.mean, task.scale)
+        say("energy score held out by guidance: " + ", ".join(f"{key}: {value:.4f}" for key, value in scores.items()))
+    else:
+        say("no texture is heard in the recordings held out: the guidance stays 1")
     use = TextureUse(tuple(task.mean.tolist()), tuple(task.scale.tolist()), FEATURES, STEPS, guidance)
     about = {"recipe": tomllib.loads(chosen.toml()), "picture": model.spec.name, "energy_scores": scores}
     return export_texture(net, run, use, about=about)
