@@ -17,12 +17,13 @@ from clapboard.media.probe import probe
 from clapboard.media.read import read_audio
 from clapboard.media.write import write_clip
 from clapboard.models.foley_session import load_foley
-from clapboard.models.foley_spec import FoleySpec
+from clapboard.models.foley_spec import FoleySpec, TextureUse
 from clapboard.synthesis.bank import modal_bank
 from clapboard.synthesis.cues import MATERIALS, Cues, rows_of
 from clapboard.synthesis.griffin_lim import griffin_lim
 from clapboard.synthesis.mel import log_mel
 from clapboard.synthesis.samplernn import SampleRnn
+from clapboard.synthesis.texture import FEATURES
 from clapboard.synthesis.vocoder import NetworkVocoder
 from clapboard.testing.events import EventClip, render_events
 from tiny_foley import appearing, write_tiny_foley, write_tiny_samplernn
@@ -290,6 +291,46 @@ def test_textures_sound_where_the_cues_say_so() -> None:
     np.testing.assert_allclose(track[1000 + 160 * 420 : blow], 0.1, atol=1e-4)
     assert len(given) == 2  # 9 s are two windows
     np.testing.assert_allclose(np.concatenate(given)[30:-30], -5.0, atol=1e-2)
+
+
+def test_a_flow_draws_textures_by_the_seed() -> None:
+    """Protects drawn textures: features of the model, another chance in every window, the same again by the seed."""
+    rows, calls, given = 1200, list[tuple[float, int]](), list[np.ndarray]()
+    materials = np.zeros((rows, len(MATERIALS)), np.float32)
+    materials[:, MATERIALS.index("engine")] = 1
+    mel = np.full((rows, 80), -4.0, np.float32)
+    cues = Cues(np.zeros(rows, np.float32), np.log(np.exp(mel).sum(1)), materials, mel)
+
+    class Drawing(Told):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            use = TextureUse((-4.0,) * 80, (2.0,) * 80, FEATURES, steps=4, guidance=1.0)
+            files = {name: {"name": f"{name}.onnx", "sha256": "0" * 64} for name in ("picture", "texture")}
+            self.spec = replace(self.spec, files=files, texture=use, margin_frames=200)
+
+        def cues(self, images: np.ndarray) -> Cues:
+            return cues
+
+    def velocity(noisy: np.ndarray, time: float, told: np.ndarray) -> np.ndarray:
+        calls.append((time, told.shape[1]))
+        return np.zeros_like(noisy)
+
+    def vocoder(mel: np.ndarray) -> np.ndarray:
+        given.append(mel)
+        return np.zeros(160 * len(mel), np.float32)
+
+    for seed in (0, 0, 1):
+        maker = CueMaker(Drawing(_rendered()), modal_bank(), vocoder, velocity, candidates=1, seed=seed)
+        maker.push(np.zeros((rows // 4, 64, 64), np.uint8))
+        maker.end_shot(0)
+    assert len(given) == 6  # 12 s are two windows
+    assert {columns for _, columns in calls} == {FEATURES}
+    assert len(calls) % len(given) == 0
+    assert len(calls) >= 4 * len(given)
+    np.testing.assert_array_equal(given[0], given[2])
+    assert not np.array_equal(given[0][:100], given[1][:100])
+    assert not np.array_equal(given[0], given[4])
+    assert given[0].std() == pytest.approx(2.0, rel=0.05)
 
 
 def test_vocoders_by_name(tmp_path: Path) -> None:
