@@ -19,11 +19,11 @@ from foley_clips import Clip, Waves, blows_at
 
 CELLS, BEST = 8, 8
 """The mean over so many of 8 x 8 cells that move most, each less the median of all: a moving camera counts little."""
-STRONG = 0.9
+STRONG = 0.7
 """A peak is at least this part of the 95th percentile of the motion ..."""
-NEAR_FRAMES = 4
+NEAR_FRAMES = 6
 """... and the greatest within so many frames."""
-LATE_S = 0.12
+LATE_S = 0.16
 """It is heard so long after it moved most: a hand is fastest before it strikes, and sound takes 3 ms for a metre."""
 
 
@@ -64,7 +64,7 @@ def main() -> int:
     lengths = [clip.length_s for clip in clips]
     found = []
     for strong, near, late_s in itertools.product(
-        (0.3, 0.5, 0.7, 0.9), (2, 4, 6), (-0.04, 0.0, 0.04, 0.08, 0.12, 0.16)
+        (0.3, 0.5, 0.7, 0.9), (2, 4, 6), (0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24)
     ):
         times = [motion_onsets(clip.images, strong, near, late_s) for clip in clips]
         result = onset_match.evaluate([c.true_s for c in clips], times, lengths, tolerance_s=0.1, number=1)
