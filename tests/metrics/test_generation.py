@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clapboard.errors import UsageError
@@ -117,6 +117,7 @@ def test_the_gap_is_of_clips() -> None:
     assert longer.gap == pytest.approx(100 / np.log(2) / 1000), "samples weigh alike, not clips"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1, max_size=30))
 def test_confusion_holds_every_sound(pairs: list[tuple[str, str]]) -> None:
     """Protects the table: rows sum to the true classes, the diagonal to the accuracy."""

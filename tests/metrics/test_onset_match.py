@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clapboard.errors import UsageError
@@ -28,6 +28,7 @@ def most_pairs(true: list[float], found: list[float], tolerance_s: float) -> int
     return sum(place(i, set()) for i in range(len(true)))
 
 
+@settings(deadline=None)
 @given(TIMES, TIMES, st.sampled_from([0.05, 0.1, 0.25, 0.7]))
 def test_no_matching_has_more_pairs(true: list[float], found: list[float], tolerance_s: float) -> None:
     """Protects the matches: going along the line once finds as many as trying everything, crowded or not."""
@@ -68,6 +69,7 @@ def test_clips_are_counted_together_and_drawn_as_wholes() -> None:
     assert same.interval == (1.0, 1.0)
 
 
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.floats(0.25, 1.0), min_size=6, max_size=12),
     st.lists(st.floats(0.25, 1.0), min_size=6, max_size=12),
