@@ -18,6 +18,8 @@ Measured for each clip and averaged over clips, each weighing the same:
 - ``onsets``: share of the onsets of the true sound that the made sound has within 10 ms, ``others``: onsets that it has
   and the true sound does not within 50 ms, as part of all it has; ``late ms``: of those within 50 ms, the mean
   displacement, and in brackets the mean of its absolute value; both by `clapboard.sound.onsets`, rows of 10 ms
+- ``buzz``: by how much the made sound is more like itself 10 ms later, one row, than the true one is: correlation of
+  half seconds, of differences of samples, so that low tones do not outweigh the rest
 - ``CPU s / s``: seconds of one thread for a second of sound, log-mel given, everything loaded
 """
 
@@ -49,6 +51,9 @@ NEAR_S, FAR_S = 0.0101, 0.05
 """An onset is kept that comes as near as the first (10 ms and rounding), and is another one beyond the second."""
 REFINED = 4
 """Rounds of Griffin-Lim after the vocoder."""
+HALF_SECOND, ROW = 8000, 160
+LEAST_LEVEL = 1e-4
+"""Half seconds with a smaller deviation are silent."""
 DB = 10 / np.log(10)
 Way = Callable[[F32, F32], F32]
 """The true sound (160 R,) and its log-mel (R, 80) -> a made sound (160 R,)."""
@@ -128,6 +133,17 @@ def onset_errors(true: F32, made: F32) -> dict[str, Any]:
     return {"true": len(wanted), "near": len(near), "made": len(found), "others": len(found) - len(far), "late": moved}
 
 
+def buzz(true: F32, made: F32) -> float:
+    """How much more like itself a row later the made sound is, in correlation; NaN where all is silent."""
+    found = []
+    for start in range(0, len(true) - HALF_SECOND + 1, HALF_SECOND):
+        pair = [np.diff(wave[start : start + HALF_SECOND].astype(np.float64)) for wave in (true, made)]
+        if min(one.std() for one in pair) > LEAST_LEVEL:
+            like = [np.dot(one[ROW:], one[:-ROW]) / np.dot(one, one) for one in pair]
+            found.append(like[1] - like[0])
+    return float(np.mean(found)) if found else float("nan")
+
+
 def judge(waves: Sequence[F32], make: Way) -> dict[str, float]:
     """All measures of one way over clips."""
     rows, errors, cpu_s = [], [], 0.0
@@ -136,10 +152,11 @@ def judge(waves: Sequence[F32], make: Way) -> dict[str, float]:
         began = time.process_time()
         made = make(wave, mel)
         cpu_s += time.process_time() - began
-        rows.append([mel_db(wave, made), *stft_distances(wave, made)])
+        rows.append([mel_db(wave, made), *stft_distances(wave, made), buzz(wave, made)])
         errors.append(onset_errors(wave, made))
     late = 1000 * np.concatenate([one["late"] for one in errors])
     total = {key: sum(one[key] for one in errors) for key in ("true", "near", "made", "others")}
+    buzzing = [row[3] for row in rows if np.isfinite(row[3])]
     mean = np.mean(rows, axis=0)
     return {
         "mel_db": float(mean[0]),
@@ -149,6 +166,7 @@ def judge(waves: Sequence[F32], make: Way) -> dict[str, float]:
         "onsets_others": total["others"] / total["made"] if total["made"] else float("nan"),
         "late_ms": float(late.mean()) if len(late) else float("nan"),
         "late_abs_ms": float(np.abs(late).mean()) if len(late) else float("nan"),
+        "buzz": float(np.mean(buzzing)) if buzzing else float("nan"),
         "cpu_s_per_s": cpu_s / (sum(map(len, waves)) / 16_000),
         "onsets": float(total["true"]),
     }
@@ -160,13 +178,13 @@ def table(found: Mapping[str, Mapping[str, Mapping[str, float]]], clips: Mapping
         onsets = next(iter(rows.values()))["onsets"]
         yield f"{data}, {clips[data]} clips, {onsets:.0f} onsets"
         yield ""
-        yield "| way | mel dB | STFT | log dB | onsets % | others % | late ms | CPU s / s |"
-        yield "|---|---|---|---|---|---|---|---|"
+        yield "| way | mel dB | STFT | log dB | onsets % | others % | late ms | buzz | CPU s / s |"
+        yield "|---|---|---|---|---|---|---|---|---|"
         for way, row in rows.items():
             yield (
                 f"| {way} | {row['mel_db']:.2f} | {row['convergence']:.3f} | {row['log_db']:.2f} "
                 f"| {100 * row['onsets_near']:.1f} | {100 * row['onsets_others']:.1f} "
-                f"| {row['late_ms']:+.1f} ({row['late_abs_ms']:.1f}) | {row['cpu_s_per_s']:.4f} |"
+                f"| {row['late_ms']:+.1f} ({row['late_abs_ms']:.1f}) | {row['buzz']:+.2f} | {row['cpu_s_per_s']:.4f} |"
             )
         yield ""
 

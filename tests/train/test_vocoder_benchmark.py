@@ -50,6 +50,8 @@ def test_distances_grow_with_what_is_wrong(script: Any, blows: np.ndarray) -> No
     silent = script.judge([blows], lambda wave, _: 0 * wave)
     assert silent["convergence"] == pytest.approx(1)
     assert silent["onsets_near"] == 0
+    row = np.random.default_rng(0).standard_normal(160).astype(np.float32)
+    assert script.buzz(np.random.default_rng(1).standard_normal(16_000), np.tile(row, 100)) > 0.9
     late = script.judge([blows], lambda wave, _: np.concatenate([np.zeros(480, np.float32), wave[:-480]]))
     assert late["late_ms"] == pytest.approx(30, abs=3)
     assert late["onsets_near"] < 0.2

@@ -25,7 +25,7 @@ _OF_A_RESULT = (
     *("blows", "shots", "candidates", "chosen", "judged", "offset_ms"),
 )
 """Keys of the JSON that are null where nothing was written."""
-RENDERED_ONLY = "learned from rendered events alone; what it makes of real pictures is a guess"
+RENDERED_ONLY = "learned from rendered pictures alone; what it makes of real ones is a guess"
 
 
 @guarded
