@@ -322,10 +322,10 @@ def test_words_of_a_judged_sound() -> None:
 
 
 def test_bundled_models_say_what_they_know() -> None:
-    """Nobody takes a guess for knowledge: the last line says that they learned from rendered events alone."""
+    """Nobody takes a guess for knowledge: the last line says that they learned from rendered pictures alone."""
     assert set(BUNDLED) == set(VARIANTS.values())
     for name in BUNDLED:
-        assert "rendered events alone" in in_words(made(model=name))[-1]
+        assert "rendered pictures alone" in in_words(made(model=name))[-1]
         assert record(Path("a.mp4"), made(model=name))["rendered_only"] is True
     assert not any("rendered" in line for line in in_words(made()))
 
