@@ -10,8 +10,8 @@ What differs from [1]_, all for a training of minutes and without a discriminato
   already.
 - Phases are those about the middle of the window, where a blow in the middle of a row has the phase 0 in all bins.
 - A second magnitude is that of noise, whose spectrum is added. Without it a steady log-mel gives the same spectrum in
-  every row, and so a buzz at 100 Hz: measured on rendered rain and engines, the wave is like itself 10 ms later by 0.4
-  to 0.55 (correlation), where the true sounds and Griffin-Lim have 0.
+  every row, and so a buzz at 100 Hz: measured on rendered engines, rotors and saws, the wave is like itself 10 ms
+  later by 0.4 to 0.55 (correlation), where the true sounds and Griffin-Lim have 0. The noise is levelled band by band.
 
 References
 ----------
