@@ -1,4 +1,4 @@
-"""Recipes: everything that decides what a run learns, in one TOML file.
+"""TomlRecipe: everything that decides what a run learns, in one TOML file.
 
 A recipe is read, checked and written back in full, so that the file in a run's folder tells every value, also those
 that the author left to the defaults.
@@ -7,15 +7,13 @@ that the author left to the defaults.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from clapboard.dataset.align import MARGIN_ROWS
 from clapboard.timebase import ROWS_PER_FRAME
-from clapboard.training.tables import as_toml, read_table, refuse
+from clapboard.training.tables import TomlRecipe, refuse
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 LEAST_CHUNK = 6
 """Frames that two windows of five need."""
 MOST_EXTRA = MARGIN_ROWS // ROWS_PER_FRAME
@@ -111,7 +109,7 @@ class HeldOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(TomlRecipe):
     """One training run; the fields are the keys of the TOML file, the nested ones its tables.
 
     ``network`` and ``loss`` name entries of `clapboard.training.nets.NETWORKS` and
@@ -134,25 +132,8 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     held_out: HeldOut = field(default_factory=HeldOut)
 
-    @classmethod
-    def read(cls, path: Path, changes: Mapping[str, str] = _NOTHING) -> "Recipe":
-        """Recipe from a TOML file; ``changes`` are values by dotted key, written as in TOML, as ``{"seed": "3"}``.
-
-        Raises
-        ------
-        UsageError : the file cannot be read, a key is unknown, or a value is not of its kind
-        """
-        recipe = read_table(cls, path, changes)
-        recipe.check()
-        return recipe
-
     def check(self) -> None:
-        """Refuse what cannot be run.
-
-        Raises
-        ------
-        UsageError : in words, which value and why
-        """
+        """See `clapboard.training.tables.TomlRecipe`."""
         wrong = [
             (self.steps < 1, f"steps must be at least 1, not {self.steps}"),
             (self.seed < 0, f"seed must be from 0 on, not {self.seed}"),
@@ -169,7 +150,3 @@ class Recipe:
             (any(w < 0 for w in self.batch.weights.values()), "batch.weights cannot be negative"),
         ]
         refuse(wrong)
-
-    def toml(self) -> str:
-        """The recipe in full, as TOML that `read` gives back equal."""
-        return as_toml(self)

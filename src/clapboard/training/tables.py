@@ -9,12 +9,14 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from clapboard.errors import UsageError
 from clapboard.files import write_text
 
 Table = TypeVar("Table")
+NO_CHANGES: Mapping[str, str] = MappingProxyType({})
 
 
 def read_table(kind: type[Table], path: Path, changes: Mapping[str, str]) -> Table:
@@ -151,6 +153,37 @@ class Written(Protocol):
     def read(cls, path: Path) -> Self:
         """The recipe in a TOML file."""
         ...
+
+
+class TomlRecipe:
+    """What recipes have in common: frozen dataclasses that are read from TOML, checked, and written in full."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, path: Path, changes: Mapping[str, str] = NO_CHANGES) -> Self:
+        """Recipe from a TOML file; ``changes`` are values by dotted key, written as in TOML, as ``{"seed": "3"}``.
+
+        Raises
+        ------
+        UsageError : the file cannot be read, a key is unknown, a value is not of its kind, or it cannot be run
+        """
+        recipe = read_table(cls, path, changes)
+        recipe.check()
+        return recipe
+
+    def check(self) -> None:
+        """Refuse what cannot be run.
+
+        Raises
+        ------
+        UsageError : in words, which value and why
+        """
+        raise NotImplementedError
+
+    def toml(self) -> str:
+        """The recipe in full, as TOML that `read` gives back equal."""
+        return as_toml(self)
 
 
 def keep_recipe(recipe: Written, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Recipes of the any-sound trainings: everything that decides what a run learns, in one TOML file.
+"""TomlRecipe of the any-sound trainings: everything that decides what a run learns, in one TOML file.
 
 ``task = "any-sound"`` learns the offset network that `clapboard check --any-sound` uses; ``task = "attention-avs"`` the
 multisensory network with one of the heads of the paper.
@@ -7,14 +7,12 @@ multisensory network with one of the heads of the paper.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from clapboard.training.recipe import Optimiser
-from clapboard.training.tables import as_toml, read_table, refuse, toml_of
+from clapboard.training.tables import TomlRecipe, refuse, toml_of
 
 TASKS = ("any-sound", "attention-avs")
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class Clips:
 
 
 @dataclass(frozen=True, slots=True)
-class SoundRecipe:
+class SoundRecipe(TomlRecipe):
     """One training run; the fields are the keys of the TOML file, the nested ones its tables.
 
     ``shifts`` are the negatives of attention-avs: pairs of (up to this part of the run, name of
@@ -57,25 +55,8 @@ class SoundRecipe:
     optimiser: Optimiser = field(default_factory=Optimiser)
     batch: Clips = field(default_factory=Clips)
 
-    @classmethod
-    def read(cls, path: Path, changes: Mapping[str, str] = _NOTHING) -> "SoundRecipe":
-        """Recipe from a TOML file; see `clapboard.training.tables.read_table`.
-
-        Raises
-        ------
-        UsageError : the file cannot be read, a key is unknown, or a value is not of its kind
-        """
-        recipe = read_table(cls, path, changes)
-        recipe.check()
-        return recipe
-
     def check(self) -> None:
-        """Refuse what cannot be run.
-
-        Raises
-        ------
-        UsageError : in words, which value and why
-        """
+        """See `clapboard.training.tables.TomlRecipe`."""
         from clapboard.training.anysound.shifts import SHIFTS
 
         rule = self.optimiser
@@ -97,10 +78,6 @@ class SoundRecipe:
             (self.freeze and not self.begin_from, "freeze needs begin_from, a run whose network is kept"),
         ]  # fmt: skip
         refuse(wrong)
-
-    def toml(self) -> str:
-        """The recipe in full, as TOML that `read` gives back equal."""
-        return as_toml(self)
 
 
 def is_sound_recipe(path: Path) -> bool:

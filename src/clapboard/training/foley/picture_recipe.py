@@ -1,16 +1,13 @@
-"""Recipes of the picture network: everything that decides what a run learns, in one TOML file."""
+"""TomlRecipe of the picture network: everything that decides what a run learns, in one TOML file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from clapboard.training.recipe import Optimiser
-from clapboard.training.tables import as_toml, read_table, refuse
+from clapboard.training.tables import TomlRecipe, refuse
 
 TASK = "foley-picture"
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureRecipe:
+class PictureRecipe(TomlRecipe):
     """One training run; the fields are the keys of the TOML file, the nested ones its tables.
 
     The last ``held_out_share`` of the recordings of each data set are not learned from: on them the threshold of
@@ -80,25 +77,8 @@ class PictureRecipe:
     looks: Looks = field(default_factory=Looks)
     weights: Weights = field(default_factory=Weights)
 
-    @classmethod
-    def read(cls, path: Path, changes: Mapping[str, str] = _NOTHING) -> "PictureRecipe":
-        """Recipe from a TOML file; see `clapboard.training.tables.read_table`.
-
-        Raises
-        ------
-        UsageError : the file cannot be read, a key is unknown, or a value is not of its kind
-        """
-        recipe = read_table(cls, path, changes)
-        recipe.check()
-        return recipe
-
     def check(self) -> None:
-        """Refuse what cannot be run.
-
-        Raises
-        ------
-        UsageError : in words, which value and why
-        """
+        """See `clapboard.training.tables.TomlRecipe`."""
         rule, looks = self.optimiser, self.looks
         rated = self.weights
         weights = (rated.onset, rated.energy, rated.materials, rated.view, rated.mel)
@@ -119,7 +99,3 @@ class PictureRecipe:
             (not (0 <= looks.mirror <= 1 and 0 <= looks.still <= 1), "looks.mirror and still are chances, 0 to 1"),
         ]  # fmt: skip
         refuse(wrong)
-
-    def toml(self) -> str:
-        """The recipe in full, as TOML that `read` gives back equal."""
-        return as_toml(self)

@@ -5,10 +5,8 @@ B streams; each plays one clip from a place on to its end, and then another from
 blow falls into it. After that all is learned together, from the probability of the samples alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -25,7 +23,7 @@ from clapboard.training.nets.foley_encoders import MARGIN_FRAMES, Encoder, Encod
 from clapboard.training.nets.samplernn import EMBEDDING, FRAME_SIZES, WIDTH, SampleRnn, State
 from clapboard.training.nets.vgg19 import FC6
 from clapboard.training.recipe import Optimiser
-from clapboard.training.tables import as_toml, read_table, refuse
+from clapboard.training.tables import TomlRecipe, refuse
 from clapboard.values import F64
 
 MEL_MIDDLE, MEL_SPREAD = -10.0, 4.0
@@ -36,7 +34,6 @@ MOST_CONTRAST, MOST_PX = 0.4, 5
 """Pictures of a stream are changed by at most so much: contrast in natural-log units, place in px."""
 WARM_CLIPS, WARM_FRAMES = 12, 48
 """A step of the warm-up sees so many clips, and so many frames of each."""
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class TakeLike(Protocol):
@@ -52,7 +49,7 @@ class TakeLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SampleRecipe:
+class SampleRecipe(TomlRecipe):
     """One training run; the fields are the keys of the TOML file, the nested ones its tables.
 
     ``encoder`` is how SampleRNN is told of the picture; ``streams`` play at once, ``piece`` samples a step. The last
@@ -77,25 +74,8 @@ class SampleRecipe:
     vgg19: str = ""
     optimiser: Optimiser = field(default_factory=Optimiser)
 
-    @classmethod
-    def read(cls, path: Path, changes: Mapping[str, str] = _NOTHING) -> "SampleRecipe":
-        """Recipe from a TOML file; see `clapboard.training.tables.read_table`.
-
-        Raises
-        ------
-        UsageError : the file cannot be read, a key is unknown, or a value is not of its kind
-        """
-        recipe = read_table(cls, path, changes)
-        recipe.check()
-        return recipe
-
     def check(self) -> None:
-        """Refuse what cannot be run.
-
-        Raises
-        ------
-        UsageError : in words, which value and why
-        """
+        """See `clapboard.training.tables.TomlRecipe`."""
         coarse = self.frame_sizes[1]
         wrong = [
             (self.steps < 1, f"steps must be at least 1, not {self.steps}"),
@@ -109,10 +89,6 @@ class SampleRecipe:
             (self.optimiser.name != "adamw", f"optimiser.name must be adamw, not {self.optimiser.name}"),
         ]  # fmt: skip
         refuse(wrong)
-
-    def toml(self) -> str:
-        """The recipe in full, as TOML that `read` gives back equal."""
-        return as_toml(self)
 
 
 class Conditioned(nn.Module):

@@ -1,7 +1,8 @@
 """Learning of the flow of textures: from what the picture network tells of pictures, to log-mels that may be true.
 
 The picture network looks at the pictures once, before the first step. Rows of blows are not learned from: they are
-bridged in the cues and the log-mel (`clapboard.synthesis.texture`) and weigh nothing in the loss.
+bridged in the cues and the log-mel (`clapboard.synthesis.texture`) and weigh nothing in the loss. Which textures there
+are is told as it is, where it is known, and not as the picture network has it: what it confuses, the flow would mix.
 """
 
 import tomllib
@@ -51,6 +52,7 @@ class Told:
     cues : what the picture network tells of it
     blows : (E,) rows where the picture network tells blows
     usable : (R,) bool, rows in which no blow is heard
+    known : (R, 4) which textures the take has, 0 or 1; None where nobody knows
     sounding : (R,) bool, usable rows in which a texture is; where nobody knows, those in which anything is heard
     """
 
@@ -58,6 +60,7 @@ class Told:
     cues: Cues
     blows: F64
     usable: NDArray[np.bool_]
+    known: F32 | None
     sounding: NDArray[np.bool_]
 
 
@@ -68,7 +71,8 @@ def told_of(take: Take, cues: Cues, threshold: float) -> Told:
     usable = ~(strikes | struck(take.seen_rows(), take.rows) | struck(blows, take.rows))
     mel = log_mel(take.sound())
     sounding = take.activity.max(1) >= ACTIVE if take.told else heard(mel)
-    return Told(mel.astype(np.float16), cues, blows, usable, usable & sounding)
+    known = np.repeat((take.activity.max(0) >= ACTIVE)[None], take.rows, 0).astype(np.float32) if take.told else None
+    return Told(mel.astype(np.float16), cues, blows, usable, known, usable & sounding)
 
 
 def heard(mel: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -130,7 +134,9 @@ class TextureTask:
         # the blows themselves are not to be seen either, not even through noise in the rows beside them
         self._mels = [bridged(one.mel.astype(np.float32), ~one.usable).astype(np.float16) for one in told]
         # halves of floats: 1000 clips of 8 s are 270 MB
-        self._features = [features(one.cues, self.mean, self.scale, one.blows).astype(np.float16) for one in told]
+        self._features = [
+            features(one.cues, self.mean, self.scale, one.blows, one.known).astype(np.float16) for one in told
+        ]
 
     def _begin_from(self, path: Path) -> None:
         """Take over the weights of another run.

@@ -1,17 +1,14 @@
-"""Recipes of the flow of textures: everything that decides what a run learns, in one TOML file."""
+"""TomlRecipe of the flow of textures: everything that decides what a run learns, in one TOML file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from clapboard.synthesis.texture import ROWS_AT_ONCE
 from clapboard.training.recipe import Optimiser
-from clapboard.training.tables import as_toml, read_table, refuse
+from clapboard.training.tables import TomlRecipe, refuse
 
 TASK = "foley-texture"
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True)
-class TextureRecipe:
+class TextureRecipe(TomlRecipe):
     """One training run; the fields are the keys of the TOML file, the nested ones its tables.
 
     ``picture`` is the JSON of the model that tells what is seen: a picture network, trained before.
@@ -52,25 +49,8 @@ class TextureRecipe:
     optimiser: Optimiser = field(default_factory=Optimiser)
     batch: Windows = field(default_factory=Windows)
 
-    @classmethod
-    def read(cls, path: Path, changes: Mapping[str, str] = _NOTHING) -> "TextureRecipe":
-        """Recipe from a TOML file; see `clapboard.training.tables.read_table`.
-
-        Raises
-        ------
-        UsageError : the file cannot be read, a key is unknown, or a value is not of its kind
-        """
-        recipe = read_table(cls, path, changes)
-        recipe.check()
-        return recipe
-
     def check(self) -> None:
-        """Refuse what cannot be run.
-
-        Raises
-        ------
-        UsageError : in words, which value and why
-        """
+        """See `clapboard.training.tables.TomlRecipe`."""
         rule, batch = self.optimiser, self.batch
         wrong = [
             (self.steps < 1, f"steps must be at least 1, not {self.steps}"),
@@ -88,7 +68,3 @@ class TextureRecipe:
             (not 0 <= rule.warm_up < 1, "optimiser.warm_up is a part of the run, 0 to below 1"),
         ]  # fmt: skip
         refuse(wrong)
-
-    def toml(self) -> str:
-        """The recipe in full, as TOML that `read` gives back equal."""
-        return as_toml(self)

@@ -6,8 +6,6 @@ are laid on each other, so that blows are heard in front of textures.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -21,7 +19,7 @@ from clapboard.timebase import SAMPLES_PER_ROW
 from clapboard.training.foley.vocoder_losses import log_mel_of, stft_losses, wave_of
 from clapboard.training.nets.istft_vocoder import IstftVocoder, noise_rows
 from clapboard.training.recipe import Optimiser
-from clapboard.training.tables import as_toml, read_table, refuse
+from clapboard.training.tables import TomlRecipe, refuse
 from clapboard.values import F32
 
 BORDER_ROWS = OVERLAP - 1
@@ -32,7 +30,6 @@ MIXED, MIXED_DB = 0.25, (-30.0, 0.0)
 """This part of the pieces has another one laid over it, so much softer."""
 NEAR_DB = 3.0
 """A band that is as near as this counts as right in the curves."""
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class VocoderRecipe:
+class VocoderRecipe(TomlRecipe):
     """One training run; the fields are the keys of the TOML file, the nested ones its tables.
 
     ``network_options`` are those of `clapboard.training.nets.istft_vocoder.IstftVocoder`. The last
@@ -79,25 +76,8 @@ class VocoderRecipe:
     batch: Pieces = field(default_factory=Pieces)
     terms: Terms = field(default_factory=Terms)
 
-    @classmethod
-    def read(cls, path: Path, changes: Mapping[str, str] = _NOTHING) -> "VocoderRecipe":
-        """Recipe from a TOML file; see `clapboard.training.tables.read_table`.
-
-        Raises
-        ------
-        UsageError : the file cannot be read, a key is unknown, or a value is not of its kind
-        """
-        recipe = read_table(cls, path, changes)
-        recipe.check()
-        return recipe
-
     def check(self) -> None:
-        """Refuse what cannot be run.
-
-        Raises
-        ------
-        UsageError : in words, which value and why
-        """
+        """See `clapboard.training.tables.TomlRecipe`."""
         rule, terms, known = self.optimiser, self.terms, ("width", "blocks", "kernel", "expansion")
         weights = (terms.convergence, terms.logs, terms.mel, terms.phases, terms.tones)
         unknown = sorted(set(self.network_options) - set(known))
@@ -118,10 +98,6 @@ class VocoderRecipe:
             (not 0 <= rule.average < 1, "optimiser.average must be from 0 to below 1"),
         ]  # fmt: skip
         refuse(wrong)
-
-    def toml(self) -> str:
-        """The recipe in full, as TOML that `read` gives back equal."""
-        return as_toml(self)
 
 
 class VocoderTask:
