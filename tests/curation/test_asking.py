@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pieces import names_of, small_project
 
-from clapboard.curation.asking import LEASE_S, Desk
+from clapboard.curation.asking import ASIDE_S, LEASE_S, Desk
 from clapboard.curation.project import Project
 
 
@@ -195,3 +195,33 @@ def test_nobody_is_asked_about_what_cannot_be_shown(desk: Desk) -> None:
     assert one.segment not in {each.segment for each in again}
     assert desk.answer("anna", one.segment, one.question, True) == "not asked"
     assert desk.progress("anna").wanted == 8 * 3
+
+
+def test_a_file_that_cannot_be_read_stops_nobody(desk: Desk) -> None:
+    """Its questions are put aside with all of its segments, the others go on, and after a while it is tried again."""
+    with desk.project.reading() as db:
+        dog = {number for (number,) in db.execute("SELECT id FROM segments WHERE name LIKE 'dog/%'")}
+    one = desk.ask("anna")[0]
+    assert one.segment in dog
+    desk.set_aside(one.segment)
+    assert not dog & {each.segment for each in [*desk.ask("anna", count=20), *desk.ask("ben", count=20)]}
+    assert desk.left("anna") == 10
+    clock_of(desk).now_s += ASIDE_S
+    assert dog & {each.segment for each in desk.ask("anna", count=20)}
+
+
+def test_a_clock_that_is_set_back_keeps_no_place_for_long(desk: Desk) -> None:
+    """Who has gone gives their places back some minutes later, though the clock says that it is a day earlier."""
+    for name in ("anna", "ben", "cleo"):
+        assert len(desk.ask(name, count=20)) == 10
+    clock_of(desk).now_s -= 86_400
+    assert desk.ask("dora", count=20) == []
+    clock_of(desk).now_s += LEASE_S + 1
+    assert len(desk.ask("dora", count=20)) == 10
+
+
+def test_accents_may_be_coded_in_two_ways(desk: Desk) -> None:
+    """A table from one system and the page on another mean one person by one name."""
+    one = desk.ask("Jos\u00e9")[0]
+    assert desk.answer("Jose\u0301", one.segment, one.question, True) == "noted"
+    assert desk.progress("Jos\u00e9").own == 1

@@ -213,3 +213,15 @@ def test_nobody_votes_on_what_was_not_played(project: Project, server: Server) -
         anna.asked()
         anna.press("y")
     server.stop()
+
+
+def test_a_file_that_is_gone_does_not_hold_the_others_up(project: Project, server: Server, tmp_path: Path) -> None:
+    """One file of three is away: all else is voted on without a key for it, and what is left waits."""
+    (tmp_path / "clips/bang/short.mp4").rename(tmp_path / "away.mp4")
+    with browser() as opened:
+        anna = Person(opened, server, "Anna", project)
+        for _ in range(12):
+            assert not anna.by_number[anna.asked()[0]].startswith("bang/")
+            anna.press("y")
+        anna.page.wait_for_selector("body[data-state=waiting]")
+        assert not anna.wrong

@@ -12,8 +12,9 @@ import pytest
 from pieces import chirp, everybody_says, names_of, small_project, write_flashes
 
 from clapboard.cli import main
-from clapboard.curation.begin import begin, of_folders
+from clapboard.curation.begin import Item, begin, of_folders
 from clapboard.curation.clips import write_clips
+from clapboard.curation.plan import Extent
 from clapboard.curation.project import Project
 from clapboard.media.probe import probe
 from clapboard.media.read import read
@@ -126,6 +127,7 @@ def test_from_folders_to_clips(tmp_path: Path, run: Run) -> None:
         "videos": 2, "segments": 6, "kept": 5, "removed": 1, "undecided": 0, "clips": 3,
     }  # fmt: skip
     assert (found[1]["mean_s"], found[1]["median_s"]) == (pytest.approx(10 / 3, abs=1e-3), 2.0)
+    assert (found[1]["shortest_s"], found[1]["longest_s"]) == (2.0, 6.0)
     assert found[2]["hours"] == pytest.approx(14 / 3600, abs=1e-6)
     assert found[2]["heard"] == {"items": 8, "observed": pytest.approx(1 / 3, abs=1e-4), "kappa": -0.5}
     assert "4 clips, 4 of them new, 14.0 s; 1 of 8 segments removed" in said
@@ -355,3 +357,43 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     assert len(list(out.rglob("*.mp4"))) == 2
     written = write_clips(project, out)
     assert (written.fresh, written.there, written.failed) == (2, 2, {})
+
+
+def test_times_are_told_to_the_millisecond(tmp_path: Path, run: Run) -> None:
+    """The clock of a broadcast says eleven hours: its segments are named and listed by their true times."""
+    project = small_project(tmp_path, {"dog/a": 2.0})
+    path = write_flashes(tmp_path / "late/dog/late.mp4", 4.0)
+    item = Item(path, "dog/late.mp4", "dog")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clapboard.curation.begin._extent", lambda clip: Extent(40_000_123, 40_004_123))
+        begin(project, [item])
+    assert "dog/dog/late.mp4#t=40000.123,40002.123" in names_of(project)
+    assert run("status", project.folder, "--segments", tmp_path / "all.csv")[0] == 3
+    assert "dog,40000.123,40002.123," in (tmp_path / "all.csv").read_text()
+
+
+def test_known_votes_pass_though_the_segment_broke_since(tmp_path: Path, run: Run) -> None:
+    """A table that was exported is read again, also where a segment broke since; new votes on it are refused."""
+    project = small_project(tmp_path, {"dog/a": 2.0})
+    name, number = next(iter(names_of(project).items()))
+    table = vote(tmp_path / "votes.csv", [(name, "heard", "anna", "yes")])
+    assert run("votes", project.folder, table)[0] == 0
+    project.mark_broken(number, "nothing can be decoded")
+    assert "0 votes added, 1 known already" in run("votes", project.folder, table)[1]
+    code, _, err = run("votes", project.folder, vote(tmp_path / "new.csv", [(name, "heard", "ben", "yes")]))
+    assert (code, "cannot be shown" in err) == (2, True)
+
+
+def test_stale_clips_are_told_each_time(tmp_path: Path, run: Run) -> None:
+    """Clips that the votes no longer want are told by every run, also those of one that was killed before its table."""
+    project = small_project(tmp_path, {"dog/a": 4.0})
+    everybody_says(project, dict.fromkeys(names_of(project), (True, True)), VOTERS)
+    out = tmp_path / "out"
+    assert run("cut", project.folder, "-o", out)[0] == 0
+    (out / "manifest.jsonl").unlink()
+    write_flashes(out / "dog/my own.mp4", 2.0)
+    with project.writing() as db:
+        db.execute("UPDATE questions SET yes = 1, no = 2 WHERE segment = ?", (min(names_of(project).values()),))
+    for _ in range(2):
+        code, _, err = run("cut", project.folder, "-o", out)
+        assert (code, "left there: 1 (dog/a_000000_004000.mp4)" in err) == (0, True)

@@ -243,6 +243,8 @@ def test_a_file_that_is_gone_comes_back(project: Project, address: str, tmp_path
     source.rename(tmp_path / "away.mp4")
     status, found = anna.json("GET", "/seen/1")
     assert (status, "please tell whoever started this page" in found["error"]) == (500, True)
+    status, found = anna.json("GET", "/api/next")
+    assert (status, found["questions"], found["over"]) == (200, [], False)  # nobody is asked about it by then
     (tmp_path / "away.mp4").rename(source)
     assert anna.ask("GET", "/seen/1")[0] == 200
 

@@ -8,8 +8,10 @@ Questions come class by class, sound before picture, so that one thing is looked
 one segment lie far apart; within that, those that others have begun go first, and then chance decides.
 """
 
+import json
 import sqlite3
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +24,8 @@ LEASE_S = 180.0
 """How long a question is kept for whoever was asked (s)."""
 AHEAD = 2
 """Questions that are given out at once: the one that is shown and the next, so that it can be loaded meanwhile."""
+ASIDE_S = 60.0
+"""How long nobody is asked about a file that cannot be read now (s)."""
 PAGE = "page"
 """Source of votes that were given here, not read from a table."""
 
@@ -47,8 +51,8 @@ class Progress:
 
 
 def voter_key(name: str) -> str:
-    """Names that differ only by capitals or blanks are one voter."""
-    return " ".join(name.split()).casefold()
+    """Names that differ only by capitals, blanks or the coding of accents are one voter."""
+    return " ".join(unicodedata.normalize("NFC", name).split()).casefold()
 
 
 def voter_id(db: sqlite3.Connection, name: str) -> int:
@@ -69,6 +73,7 @@ class Desk:
     def __init__(self, project: Project, clock: Callable[[], float] = time.time) -> None:
         self.project = project
         self._clock = clock
+        self._aside: dict[int, float] = {}
 
     def ask(self, name: str, count: int = AHEAD) -> list[Asking]:
         """What somebody is to answer next: what they have open already, then new ones; empty where there is nothing.
@@ -81,6 +86,8 @@ class Desk:
         now_s = self._clock()
         with self.project.writing() as db:
             voter = voter_id(db, name)
+            # A clock that was set back must not keep places longer than any lease lasts.
+            db.execute("UPDATE leases SET until_s = ?1 WHERE until_s > ?1 + 1", (now_s + LEASE_S,))
             held = self._held(db, voter, now_s)
             while len(held) < count:
                 found = self._find(db, voter, held[-1] if held else self._last(db, voter), now_s)
@@ -142,6 +149,21 @@ class Desk:
             db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", (segment, question, voter, until_s))
             return Asking(segment, question, class_name)
 
+    def set_aside(self, segment: int) -> None:
+        """Ask nobody about the file of a segment for `ASIDE_S`: it cannot be read now, and all would wait for it."""
+        until_s = self._clock() + ASIDE_S
+        with self.project.reading() as db:
+            rows = db.execute(
+                "SELECT s.id FROM segments s JOIN videos v ON v.id = s.video WHERE v.file = (SELECT w.file "
+                "FROM segments t JOIN videos w ON w.id = t.video WHERE t.id = ?)",
+                (segment,),
+            ).fetchall()
+        self._aside.update({number: until_s for (number,) in rows})
+
+    def _now_aside(self, now_s: float) -> set[int]:
+        """Segments that nobody is asked about now."""
+        return {number for number, until_s in tuple(self._aside.items()) if now_s < until_s <= now_s + ASIDE_S}
+
     def progress(self, name: str) -> Progress:
         """How far it is, for one voter and in all; segments that cannot be shown do not count."""
         with self.project.reading() as db:
@@ -188,10 +210,10 @@ class Desk:
             "ON q.segment = l.segment AND q.question = l.question WHERE l.voter = ? ORDER BY l.until_s",
             (voter,),
         ).fetchall()
-        held = []
+        held, aside = [], self._now_aside(now_s)
         for segment, question, class_name, until_s in rows:
             others = _has_place(db, self.project.settings.voters, segment, question, now_s=now_s, but=voter)
-            if until_s > now_s or others:
+            if segment not in aside and (until_s > now_s or others):
                 held.append(Asking(segment, question, class_name))
             else:
                 db.execute(
@@ -220,8 +242,10 @@ class Desk:
 
     def _find_in(self, db: sqlite3.Connection, voter: int, group: tuple[str, Question], now_s: float) -> Asking | None:
         """A question of one class and kind with a place for a voter."""
+        aside = json.dumps(sorted(self._now_aside(now_s)))
         row = db.execute(
             "SELECT q.segment FROM questions q WHERE q.open = 1 AND q.class = ? AND q.question = ? "
+            "AND q.segment NOT IN (SELECT value FROM json_each(?)) "
             "AND NOT EXISTS (SELECT 1 FROM votes v "
             "WHERE v.segment = q.segment AND v.question = q.question AND v.voter = ?) "
             "AND NOT EXISTS (SELECT 1 FROM leases l "
@@ -229,7 +253,7 @@ class Desk:
             "AND q.yes + q.no + (SELECT COUNT(*) FROM leases l "
             "WHERE l.segment = q.segment AND l.question = q.question AND l.until_s > ?) < ? "
             "ORDER BY q.yes + q.no DESC, q.place LIMIT 1",
-            (*group, voter, voter, now_s, self.project.settings.voters),
+            (*group, aside, voter, voter, now_s, self.project.settings.voters),
         ).fetchone()
         return None if row is None else Asking(row[0], group[1], group[0])
 

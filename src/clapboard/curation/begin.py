@@ -28,6 +28,7 @@ NOT_IN_NAMES = '/\\:*?"<>|'
 LONGEST_CLASS = 60
 LONGEST_STEM = 120
 """Longer names are cut: what is written bears two times more (characters)."""
+OTHER_NAME = "rename one, or give a folder above both: what lies directly in it are the classes then, but for --class"
 LEFT_OUT = (
     "no picture",
     "no sound",
@@ -207,7 +208,7 @@ def begin(project: Project, items: Iterable[Item], *, hook: Hook | None = None) 
             continue
         other = named.setdefault(item.name, item.path)
         if os.path.realpath(other) != os.path.realpath(item.path):
-            raise UsageError(f"{item.path} and {other} would both be called {item.name}; give the folder above them")
+            raise UsageError(f"{item.path} and {other} would both be called {item.name}; {OTHER_NAME}")
         by_file.setdefault(Path(os.path.realpath(item.path)), []).append(item)
     for number, (path, of_file) in enumerate(by_file.items()):
         if hook is not None:
@@ -230,7 +231,7 @@ def _take(done: Begun, path: Path, items: Sequence[Item]) -> None:
             number, name, before, size_bytes, modified_ns = known
             if Path(before) != path:
                 if size_bytes != status.st_size or _there(before, size_bytes, modified_ns):
-                    raise UsageError(f"{path} and {before} would both be called {name}; give the folder above them")
+                    raise UsageError(f"{path} and {before} would both be called {name}; {OTHER_NAME}")
                 db.execute(
                     "UPDATE files SET path = ?, modified_ns = ? WHERE id = ?", (str(path), status.st_mtime_ns, number)
                 )
@@ -277,7 +278,7 @@ def _add(
         return
     done.videos += 1
     for start_ms, end_ms in found:
-        name = f"{above}#t={start_ms / 1000:g},{end_ms / 1000:g}"
+        name = f"{above}#t={start_ms / 1000:.10g},{end_ms / 1000:.10g}"
         segment = db.execute(
             "INSERT OR IGNORE INTO segments (video, name, start_ms, end_ms) VALUES (?, ?, ?, ?)",
             (row.lastrowid, name, start_ms, end_ms),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from clapboard.media.probe import probe
 from clapboard.values import Clip, Hook
 
 MANIFEST, STATISTICS, LOCK = "manifest.jsonl", "statistics.jsonl", ".curate.lock"
+CLIP = re.compile(r"(.+)_\d{6,}_\d{6,}\.mp4")
+"""Names of clips, see `place_of`."""
 SAME_MS = 400
 """A clip that is there already may be so much shorter or longer than its times say (ms): sound may end before."""
 
@@ -104,11 +107,19 @@ def write_clips(project: Project, out: str | Path, *, hook: Hook | None = None) 
                 done.rows.append(_row(one, _written(one, out / one.place, done), names))
             except MediaError as error:
                 done.failed[one.place] = str(error)
+        before = {place for place in before | _clips_in(out, project) if (out / place).is_file()}
         done.stale = sorted(before - {one.place for one in clips})
         write_text("".join(f"{json.dumps(row)}\n" for row in done.rows), out / MANIFEST, overwrite=True)
         done.statistics = statistics(project, segments)
         write_statistics(done.statistics, out / STATISTICS)
     return done
+
+
+def _clips_in(out: Path, project: Project) -> set[str]:
+    """Places of all clips that any run has cut there from files of the project, by their names."""
+    known = {(source.class_name, source.stem) for source in sources(project).values()}
+    found = ((path, CLIP.fullmatch(path.name)) for path in out.glob("*/*.mp4"))
+    return {f"{path.parent.name}/{path.name}" for path, name in found if name and (path.parent.name, name[1]) in known}
 
 
 def _written(one: Wanted, target: Path, done: Written) -> Clip:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clapboard.curation.asking import Asking, Desk, Told, voter_key
 from clapboard.curation.judging import QUESTIONS, Question
-from clapboard.curation.previews import TYPES, BrokenSegmentError, Previews
+from clapboard.curation.previews import TYPES, BrokenSegmentError, Previews, UnreadableSourceError
 from clapboard.curation.project import Project
 from clapboard.report.page import words
 from clapboard.serving.asked import Asked, Handler, Html, Media, RefusedError
@@ -35,7 +35,8 @@ _BODY = """
 <button id="undo" type="button"><kbd>u</kbd> undo</button></p>
 </section>
 <section id="wait" hidden><h2>Nothing for you at this moment</h2>
-<p>The last questions are with other people. This page looks again by itself.</p></section>
+<p>The last questions are with other people, or their files cannot be read now.
+This page looks again by itself.</p></section>
 <section id="over" hidden><h2>That was all. Thank you!</h2>
 <p>There is nothing left for you to answer. You can close this page; <kbd>u</kbd> takes your last vote back.</p>
 </section>
@@ -78,6 +79,9 @@ def site(project: Project, desk: Desk, previews: Previews, *, only: Collection[s
             path = previews.of(number, question)
         except BrokenSegmentError as error:
             raise RefusedError(410, f"{error}; nobody will be asked about it") from None
+        except UnreadableSourceError:
+            desk.set_aside(number)
+            raise  # its line names the file, for whoever serves
         if path is None:
             raise RefusedError(404, "there is no such segment")
         return Media(path, TYPES[question])

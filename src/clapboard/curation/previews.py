@@ -25,6 +25,10 @@ class BrokenSegmentError(MediaError):
     """A segment cannot be shown to anybody; it has been noted as broken."""
 
 
+class UnreadableSourceError(MediaError):
+    """The file of a segment is gone or another one by now; it may come back."""
+
+
 class Previews:
     """Makes previews, each once, for any number of threads."""
 
@@ -40,7 +44,8 @@ class Previews:
         Raises
         ------
         BrokenSegmentError : it cannot be decoded; nobody will be asked about it any more
-        MediaError : the file is gone, or has changed, or the preview cannot be written
+        UnreadableSourceError : the file is gone, or has changed
+        MediaError : the preview cannot be written
         """
         piece = self.project.piece(segment)
         if piece is None:
@@ -52,7 +57,10 @@ class Previews:
             making = self._making.setdefault(target, threading.Lock())
         with making:
             if not target.is_file():
-                piece.require_same()
+                try:
+                    piece.require_same()
+                except MediaError as error:
+                    raise UnreadableSourceError(str(error)) from None
                 try:
                     self.folder.mkdir(exist_ok=True)
                 except OSError as error:

@@ -90,8 +90,8 @@ def statistics(project: Project, segments: Sequence[Judged] | None = None) -> li
     ``removed_unseen``      by a majority that did not see it, that did not hear it (some are both), and those that
     ``removed_unheard``     cannot be shown
     ``broken``
-    ``hours``               of the clips; ``mean_s`` and ``median_s`` is their length, s (null without clips)
-    ``clips``
+    ``hours``               of the clips; ``mean_s``, ``median_s``, ``shortest_s`` and ``longest_s`` are of their
+    ``clips``               lengths, s (null without clips)
     ``votes``               given so far, of ``votes_wanted``
     ``seen``, ``heard``     ``items`` with all their votes, share of pairs of voters that agree, Fleiss' kappa
     ======================  =======================================================================================
@@ -131,6 +131,8 @@ def _row(name: str | None, segments: Sequence[Judged], clips: Mapping[int, list[
         "hours": round(sum(lengths_s) / 3600, 6),
         "mean_s": round(fmean(lengths_s), 3) if lengths_s else None,
         "median_s": round(median(lengths_s), 3) if lengths_s else None,
+        "shortest_s": min(lengths_s, default=None),
+        "longest_s": max(lengths_s, default=None),
         "votes": sum(sum(counts) for one in whole for counts in one.votes.values()),
         "votes_wanted": len(whole) * len(QUESTIONS) * voters,
         **{
@@ -170,6 +172,6 @@ def write_segments(segments: Sequence[Judged], path: str | Path, source: Path, *
     table.writerow(["segment", "class", "start_s", "end_s", *counts, "outcome", "broken"])
     for one in segments:
         votes = [count for question in QUESTIONS for count in one.votes[question]]
-        times = [f"{time_ms / 1000:g}" for time_ms in (one.start_ms, one.end_ms)]
+        times = [f"{time_ms / 1000:.10g}" for time_ms in (one.start_ms, one.end_ms)]
         table.writerow([one.name, one.class_name, *times, *votes, one.outcome, one.broken or ""])
     write_text(words.getvalue(), path, overwrite)

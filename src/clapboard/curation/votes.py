@@ -100,8 +100,6 @@ def take_votes(project: Project, path: str | Path) -> Taken:
                     f"{vote.where}: there is no segment {vote.segment}; clapboard curate status --segments lists them"
                 )
             segment, broken = row
-            if broken is not None:
-                raise UsageError(f"{vote.where}: {vote.segment} cannot be shown ({broken}), so nobody can judge it")
             voter = voter_id(db, vote.voter)
             before = db.execute(
                 "SELECT answer FROM votes WHERE segment = ? AND question = ? AND voter = ?",
@@ -115,6 +113,8 @@ def take_votes(project: Project, path: str | Path) -> Taken:
                     )
                 known += 1
                 continue
+            if broken is not None:
+                raise UsageError(f"{vote.where}: {vote.segment} cannot be shown ({broken}), so nobody can judge it")
             count = db.execute(
                 "SELECT yes + no FROM questions WHERE segment = ? AND question = ?", (segment, vote.question)
             ).fetchone()[0]

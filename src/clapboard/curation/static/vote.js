@@ -10,6 +10,8 @@ let played = false; // nobody votes on what has not been played
 let busy = false;
 let looking = 0;
 let stuck = false; // the line at the foot says why nothing is played
+const MOST_LEFT_OUT = 5;
+let leftOut = 0; // questions in a row that the server could not play
 
 const keyOf = (one) => `${one.question}/${one.segment}`;
 
@@ -85,6 +87,7 @@ async function replay() {
     mark(true);
     if (stuck) say("");
     stuck = false;
+    leftOut = 0;
   };
   player.addEventListener("playing", begun, { once: true });
   frame.classList.add("playing");
@@ -110,9 +113,13 @@ async function unplayable(one, error) {
   try {
     await api("GET", `/${keyOf(one)}`); // refused in words where the server cannot make it
   } catch (told) {
-    if (told.status === 410) return look(`left out: ${told.message}`);
     if (told.status >= 400) why = told.message;
+    if (told.status === 410 || (told.status === 500 && ++leftOut < MOST_LEFT_OUT)) {
+      await look(`left out: ${why}`);
+      if (!now || keyOf(now) !== keyOf(one)) return; // else it is asked again: the server cannot play anything
+    }
   }
+  leftOut = 0;
   halt(`${why}; space tries again`);
   loaded.get(keyOf(one))?.player.load();
 }
