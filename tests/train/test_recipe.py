@@ -12,13 +12,15 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from clapboard.cli import main  # noqa: E402
-from clapboard.errors import UsageError  # noqa: E402
-from clapboard.training.anysound.recipe import is_sound_recipe  # noqa: E402
+from clapboard.errors import ClapboardError, UsageError  # noqa: E402
+from clapboard.training.foley.work import is_foley_recipe, trainer_of  # noqa: E402
 from clapboard.training.recipe import Augmentation, Batch, HeldOut, Optimiser, Recipe  # noqa: E402
 from clapboard.training.run import Place, Run  # noqa: E402
+from clapboard.training.tables import task_of  # noqa: E402
 
 RECIPES_OF_THE_PROJECT = Path(__file__).parents[2] / "recipes"
-OF_LIPS = [path for path in sorted(RECIPES_OF_THE_PROJECT.glob("*.toml")) if not is_sound_recipe(path)]
+OF_LIPS = [path for path in sorted(RECIPES_OF_THE_PROJECT.glob("*.toml")) if not task_of(path)]
+OF_FOLEY = [path for path in sorted(RECIPES_OF_THE_PROJECT.glob("*.toml")) if is_foley_recipe(path)]
 NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\x7f\x85"), min_size=1, max_size=12)
 RECIPES = st.builds(
     Recipe,
@@ -97,6 +99,13 @@ def test_every_recipe_of_the_project_can_begin(path: Path) -> None:
     Run(dataclasses.replace(recipe, network_options=small), Place())
 
 
+@pytest.mark.parametrize("path", OF_FOLEY, ids=lambda path: path.stem)
+def test_every_recipe_that_makes_sound_can_be_read(path: Path, tmp_path: Path) -> None:
+    """Protects recipes/: what trains by each gets beyond its recipe, to data that is not there."""
+    with pytest.raises(ClapboardError, match="no-such-data"):
+        trainer_of(path)(path, [tmp_path / "no-such-data"], tmp_path / "run", say=lambda _: None)
+
+
 def test_losses_of_cosines_need_unit_vectors() -> None:
     """Protects against a loss that cannot work: cosines of vectors that are not normalised."""
     recipe = Recipe(steps=1, network="syncnet-2016", network_options={"fc6": 16, "channels": [4, 4, 4, 4, 4]})
@@ -104,15 +113,15 @@ def test_losses_of_cosines_need_unit_vectors() -> None:
         Run(recipe, Place())
 
 
-@pytest.mark.parametrize("task", ["any-sound", "attention-avs"])
+@pytest.mark.parametrize("task", ["any-sound", "attention-avs", "samplernn"])
 def test_what_is_for_lips_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str], task: str) -> None:
     """Protects who learns any sound: refine and calibrate name the kind that they are for, in one line."""
     (tmp_path / "recipe.toml").write_text(f'task = "{task}"\nsteps = 5\n')
     out, data = str(tmp_path / "out"), ["--data", str(tmp_path)]
     assert main(["refine", str(tmp_path / "recipe.toml"), *data, "-o", out]) == 2
-    assert f"refine is for lips; {tmp_path / 'recipe.toml'} is a recipe of any sound" in capsys.readouterr().err
+    assert f"refine is for lips; {tmp_path / 'recipe.toml'} is a recipe of {task}" in capsys.readouterr().err
     assert main(["models", "calibrate", str(tmp_path), *data, "-o", out]) == 2
-    assert f"calibrate is for lips; {tmp_path} is a run of any sound" in capsys.readouterr().err
+    assert f"calibrate is for lips; {tmp_path} is a run of {task}" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     for command in (["refine"], ["models", "calibrate"]):
         assert main([*command, "--help"]) == 0

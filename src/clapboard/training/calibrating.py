@@ -15,12 +15,12 @@ from clapboard.evaluation.pieces import own_and_foreign, table
 from clapboard.evaluation.speaking import Heard, scenes_of, tell_speakers
 from clapboard.files import candidate_beside, put_in_place
 from clapboard.models.spec import Calibration
-from clapboard.training.anysound.recipe import is_sound_recipe
 from clapboard.training.embedder import TorchEmbedder
 from clapboard.training.loop import kept_held_out, name_of
 from clapboard.training.pretrained import from_pretrained
 from clapboard.training.recipe import Recipe
 from clapboard.training.sampling import held_out
+from clapboard.training.tables import task_of
 from clapboard.training.work import load_clips
 from clapboard.values import Hook
 
@@ -54,8 +54,8 @@ def calibrate_runs(
     for run in runs:
         if not (run / "recipe.toml").is_file():
             raise UsageError(f"{run}: is no folder of clapboard train (it has no recipe.toml); give one")
-        if is_sound_recipe(run / "recipe.toml"):
-            raise UsageError(f"calibrate is for lips; {run} is a run of any sound; give runs of lips")
+        if task := task_of(run / "recipe.toml"):
+            raise UsageError(f"calibrate is for lips; {run} is a run of {task}; give runs of lips")
         recipe = Recipe.read(run / "recipe.toml")
         clips, kept = load_clips(recipe, data, offsets), kept_held_out(run)
         # What the run wrote down: of other data a share of the speakers would be others, whom it learned from.

@@ -12,7 +12,6 @@ import torch
 from clapboard.dataset.align import Aligned, read_offsets, write_offsets
 from clapboard.errors import UsageError
 from clapboard.models.session import SyncModel, load_model
-from clapboard.training.anysound.recipe import is_sound_recipe
 from clapboard.training.embedder import TorchEmbedder
 from clapboard.training.folds import folds
 from clapboard.training.loop import fit
@@ -28,6 +27,7 @@ from clapboard.training.refine import (
     measure,
 )
 from clapboard.training.run import Place, pick_device
+from clapboard.training.tables import task_of
 from clapboard.training.work import load_clips
 from clapboard.values import Hook
 from clapboard.vision.views import VIEWS
@@ -124,8 +124,8 @@ def refine(
     out = folder / "offsets.csv"
     if out.exists():
         raise UsageError(f"{out} is there already; give another folder with -o")
-    if isinstance(recipe, Path) and is_sound_recipe(recipe):
-        raise UsageError(f"refine is for lips; {recipe} is a recipe of any sound; give one of lips")
+    if isinstance(recipe, Path) and (task := task_of(recipe)):
+        raise UsageError(f"refine is for lips; {recipe} is a recipe of {task}; give one of lips")
     chosen = Recipe.read(recipe, changes or {}) if isinstance(recipe, Path) else recipe
     clips = load_clips(chosen, data, offsets)
     if model is not None:

@@ -48,6 +48,16 @@ def toml_of(path: Path) -> dict[str, Any]:
         raise UsageError(f"the recipe {path} is not TOML ({error}); correct it") from None
 
 
+def task_of(path: Path) -> str:
+    """The task of a recipe's TOML file; empty for lips, whose recipes name none.
+
+    Raises
+    ------
+    UsageError : it cannot be read
+    """
+    return str(toml_of(path).get("task", ""))
+
+
 def as_toml(value: Any) -> str:
     """A dataclass in full, as TOML that `read_table` gives back equal."""
     plain = dataclasses.asdict(value)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clapboard.training.recipe import Optimiser
-from clapboard.training.tables import TomlRecipe, refuse, toml_of
+from clapboard.training.tables import TomlRecipe, refuse, task_of
 
 TASKS = ("any-sound", "attention-avs")
 
@@ -87,4 +87,4 @@ def is_sound_recipe(path: Path) -> bool:
     ------
     UsageError : it cannot be read
     """
-    return toml_of(path).get("task") in TASKS
+    return task_of(path) in TASKS

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from clapboard.errors import UsageError
-from clapboard.training.tables import toml_of
+from clapboard.training.tables import task_of
 from clapboard.values import Hook
 
 TASKS = ("foley-picture", "foley-texture", "vocoder", "samplernn")
@@ -38,7 +38,7 @@ def is_foley_recipe(path: Path) -> bool:
     ------
     UsageError : it cannot be read
     """
-    return toml_of(path).get("task") in TASKS
+    return task_of(path) in TASKS
 
 
 def is_samplernn_recipe(path: Path) -> bool:
@@ -48,7 +48,7 @@ def is_samplernn_recipe(path: Path) -> bool:
     ------
     UsageError : it cannot be read
     """
-    return toml_of(path).get("task") == "samplernn"
+    return task_of(path) == "samplernn"
 
 
 def trainer_of(path: Path) -> Trainer:
@@ -58,7 +58,7 @@ def trainer_of(path: Path) -> Trainer:
     ------
     UsageError : it cannot be read, or is of none of these tasks
     """
-    task = toml_of(path).get("task")
+    task = task_of(path)
     if task == "foley-picture":
         from clapboard.training.foley.picture import train_picture
 
