@@ -129,6 +129,25 @@ def test_blows_are_bridged() -> None:
     assert kept[25, texture.MEL - 1] == 1  # the share of what is no texture
 
 
+def test_what_sounds_is_decided_for_seconds() -> None:
+    """Protects textures from changing their kind from row to row; a change of the picture still changes it."""
+    cues = cues_of(np.tile(MEAN, (1500, 1)))
+    water, rotor, saw = (MATERIALS.index(name) for name in ("water", "rotor", "saw"))
+    materials = np.zeros_like(cues.materials)
+    doubt = np.random.default_rng(0).random(1500) < 0.3
+    materials[np.arange(1500), np.where(doubt, rotor, np.where(np.arange(1500) < 750, water, saw))] = 1
+    found = texture.kinds(Cues(cues.onset, cues.energy, materials, cues.mel))
+    np.testing.assert_array_equal(found[:600], np.tile([1, 0, 0, 0], (600, 1)))
+    np.testing.assert_array_equal(found[900:], np.tile([0, 0, 0, 1], (600, 1)))
+    # two that are about as likely are both there
+    half = np.zeros_like(materials)
+    half[:, water], half[:, saw] = 0.52, 0.48
+    np.testing.assert_array_equal(texture.kinds(Cues(cues.onset, cues.energy, half, cues.mel))[7], [1, 0, 0, 1])
+    told = texture.features(cues, MEAN, SCALE, None, found)
+    np.testing.assert_array_equal(told[:, texture.KINDS : texture.KINDS + len(TEXTURES)], found)
+    assert texture.kinds(cues_of(np.tile(MEAN, (5, 1)), made_of="wood")).shape == (5, 4)
+
+
 def test_blows_without_an_end_are_left() -> None:
     """Protects shots that are all blows: there is nothing to bridge from, and nothing is not a number."""
     cues = cues_of(np.tile(MEAN, (12, 1)))

@@ -10,6 +10,9 @@ Steps are by the midpoint rule: half an Euler step, and from where it began a wh
 the log-mel is normal around what the cues say, with 0.4 of the deviation of the noise, 4 of them (8 looks at the
 network) draw 0.398, and 8 Euler steps 0.325: what Euler's rule loses is what tells a draw from the mean.
 
+What sounds is decided once for some seconds, by what the picture tells over all of them, and the flow is told that:
+left to itself, it would draw water here and an engine there wherever the picture leaves both open.
+
 Rows of blows are bridged: what is drawn there is the texture that goes on beside the blow, which is laid by itself.
 """
 
@@ -27,9 +30,12 @@ from clapboard.values import F32, F64
 
 ENERGY_MIDDLE, ENERGY_SPREAD = -6.0, 5.0
 """Log energy is given in these units, about what rendered sounds have."""
-KNOWN, STRUCK, ENERGY, SHARES, MEL = 0, 1, 2, 3, 4 + len(TEXTURES)
-"""Columns of `features`: 1 where there are cues; 1 in rows of a blow; energy; shares of each texture and of none, which
-has the blows' share too; the log-mel, normalised."""
+KNOWN, STRUCK, ENERGY, KINDS, MEL = 0, 1, 2, 3, 4 + len(TEXTURES)
+"""Columns of `features`: 1 where there are cues; 1 in rows of a blow; energy; 1 for each texture that there is; how
+likely none sounds in the row; the log-mel, normalised."""
+AROUND_ROWS, BESIDE = 200, 0.8
+"""Which textures there are is told by the mean over so many rows before and after: the likeliest one, and what is at
+least this part as likely."""
 FEATURES = MEL + MEL_BANDS
 """Numbers of a row that a network is conditioned on, C."""
 ROWS_AT_ONCE = 2
@@ -73,7 +79,17 @@ def bridged(values: F32, gaps: NDArray[np.bool_]) -> F32:
     return found
 
 
-def features(cues: Cues, mean: ArrayLike, scale: ArrayLike, blows: F64 | None = None) -> F32:
+def kinds(cues: Cues) -> F32:
+    """Which of `TEXTURES` there are, (R, 4) 0 or 1, at least one in each row; see `AROUND_ROWS`."""
+    shares = np.stack([cues.share((name,)) for name in TEXTURES], 1).astype(np.float64)
+    sums = np.concatenate([np.zeros((1, len(TEXTURES))), np.cumsum(shares, axis=0)])
+    rows = np.arange(len(cues))
+    first, end = np.clip(rows - AROUND_ROWS, 0, None), np.clip(rows + AROUND_ROWS + 1, None, len(cues))
+    means = sums[end] - sums[first]
+    return np.asarray(means >= BESIDE * means.max(1, keepdims=True), np.float32)
+
+
+def features(cues: Cues, mean: ArrayLike, scale: ArrayLike, blows: F64 | None = None, known: F32 | None = None) -> F32:
     """What a network of textures is conditioned on, (R, C) float32; see the columns above.
 
     Parameters
@@ -81,15 +97,16 @@ def features(cues: Cues, mean: ArrayLike, scale: ArrayLike, blows: F64 | None = 
     cues : of R rows
     mean, scale : (80,) of the log-mel, as its model says
     blows : (E,) positions on the rows where blows begin; None picks them from the cues
+    known : (R, 4) which textures there are, where that is known; None is what the cues tell, see `kinds`
     """
     gaps = struck(onsets(cues.onset) if blows is None else blows, len(cues))
-    shares = np.stack([cues.share((name,)) for name in TEXTURES], 1)
-    other = np.clip(1 - shares.sum(1, keepdims=True), 0, 1)
+    there = kinds(cues) if known is None else known
+    other = np.clip(1 - cues.share(TEXTURES), 0, 1)[:, None]
     energy = (cues.energy[:, None] - np.float32(ENERGY_MIDDLE)) / np.float32(ENERGY_SPREAD)
     mel = (cues.mel - np.asarray(mean, np.float32)) / np.asarray(scale, np.float32)
-    told = bridged(np.concatenate([energy, shares, other, mel], 1), gaps)
+    told = bridged(np.concatenate([energy, other, mel], 1), gaps)
     flags = np.stack([np.ones(len(cues), np.float32), gaps.astype(np.float32)], 1)
-    return np.asarray(np.concatenate([flags, told], 1), np.float32)
+    return np.asarray(np.concatenate([flags, told[:, :1], there, told[:, 1:]], 1), np.float32)
 
 
 def draw(
