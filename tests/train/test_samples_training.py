@@ -163,7 +163,8 @@ def test_a_run_is_exported_by_the_command(tmp_path: Path, capsys: pytest.Capture
     run, out = tmp_path / "run", tmp_path / "out"
     Loop(SMALL, _task(SMALL, _toys(2)), run, say=lambda _: None)()
     assert main(["models", "export", str(run), "-o", str(out), "--licence", "CC0-1.0"]) == 0
-    assert "clapboard foley --model" in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    assert said[1].startswith(f"  clapboard foley --variant frame --model {out / 'foley-frame.json'}")
     assert load_foley(out / "foley-frame.json").spec.about["licence"] == "CC0-1.0"
     assert main(["models", "export", str(run), "-o", str(out)]) == 2
     assert main(["models", "export", str(run), "-o", str(out), "--zero-ms", "4"]) == 2

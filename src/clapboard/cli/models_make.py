@@ -61,13 +61,15 @@ def export(
     from clapboard.training.publish import export_run
 
     if (run / "recipe.toml").is_file() and is_samplernn_recipe(run / "recipe.toml"):
+        from clapboard.models.foley_spec import FoleySpec
         from clapboard.training.foley.samples_work import export_samples_run
 
         if calibration or with_torch or int8 or zero_ms:
             raise UsageError("--calibration, --zero-ms, --with-torch and --int8 are not for SampleRNN; leave them out")
         found = export_samples_run(run, out, name=name, licence=licence, overwrite=overwrite)
         if not quiet:
-            print(shown(f"{found}: the same numbers as torch\n  clapboard foley --model {found} FILE"))
+            print(shown(f"{found}: the same numbers as torch"))
+            print(shown(f"  clapboard foley --variant {FoleySpec.read(found).variant} --model {found} FILE"))
         return 0
     if (run / "recipe.toml").is_file() and is_foley_recipe(run / "recipe.toml"):
         raise UsageError(f"{run}: what it learned was exported when it ended; docs/foley.md says how parts become one")

@@ -23,7 +23,6 @@ from clapboard.media.read import read_frames
 from clapboard.media.target import muxer_of
 from clapboard.models import DEFAULT_FOLEY
 from clapboard.models.foley_session import FoleyModel, load_foley
-from clapboard.models.foley_spec import CUES
 from clapboard.models.store import locate
 from clapboard.synthesis.bank import Bank, modal_bank
 from clapboard.synthesis.cues import LEAD_S
@@ -308,8 +307,7 @@ def _require_target(clip: Clip, out: Path, *, overwrite: bool, replace_sound: bo
 
 def _require_variant(model: FoleyModel, variant: str, bank: str | Path | Bank | None) -> None:
     """Refuse a model of another variant, and a bank that nothing would be taken from."""
-    spec = model.spec
-    own = "fast" if spec.method == CUES or spec.encoder is None else spec.encoder.kind
+    spec, own = model.spec, model.spec.variant
     if own != variant:
         raise UsageError(f"{spec.name} is a model of the variant {own}, not {variant}; give --variant {own}")
     if bank is not None and own != "fast":

@@ -195,6 +195,11 @@ class FoleySpec:
         given["encoder"] = _use(EncoderUse, given["encoder"], "encoder")
         return cls(**given)
 
+    @property
+    def variant(self) -> str:
+        """How it makes sound, as ``clapboard foley --variant`` has it."""
+        return "fast" if self.encoder is None else self.encoder.kind
+
     def write(self, path: Path) -> None:
         """Write the JSON that `read` takes; the files lie beside it, under the names in ``files``."""
         values = {"format": FORMAT, "kind": FOLEY, **asdict(self)}

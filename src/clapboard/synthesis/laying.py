@@ -23,8 +23,8 @@ SAME_BODY = 1.0
 """Weight of how well a body fits all blows of its material in a shot, beside how well it fits one."""
 ALIKE = 0.08
 """Blows of a body that fit worse than the best by this much (natural-log units squared) are played e times less."""
-LOUDEST = 0.97
-"""No sample is beyond this part of full scale."""
+LOUDEST = 0.7
+"""No sample is beyond this part of full scale: resampling and a lossy codec add up to a seventh to the highest."""
 
 
 class Told(Protocol):

@@ -15,12 +15,13 @@ def compress(samples: F32) -> NDArray[np.uint8]:
     """Samples in [-1, 1], of any shape, as levels 0 to 255; what lies beyond is cut."""
     inside = np.clip(samples, -1, 1)
     bent = np.sign(inside) * np.log1p(MU * np.abs(inside)) / np.log1p(MU)
-    return np.clip(np.floor((bent + 1) / 2 * LEVELS), 0, MU).astype(np.uint8)
+    found: NDArray[np.uint8] = np.clip(np.floor((bent + 1) / 2 * LEVELS), 0, MU).astype(np.uint8)
+    return found
 
 
 def expand(levels: NDArray[np.uint8]) -> F32:
     """Samples in the middle of their levels, float32 in (-1, 1); `SILENCE` is 0."""
-    return TABLE[levels]
+    return np.asarray(TABLE[levels], np.float32)
 
 
 def _table() -> F32:
@@ -28,7 +29,7 @@ def _table() -> F32:
     bent = (np.arange(LEVELS) + 0.5) / LEVELS * 2 - 1
     table = np.sign(bent) * np.expm1(np.abs(bent) * np.log1p(MU)) / MU
     table[SILENCE - 1 : SILENCE + 1] = 0.0
-    found = table.astype(np.float32)
+    found: F32 = table.astype(np.float32)
     found.setflags(write=False)
     return found
 
