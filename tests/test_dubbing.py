@@ -10,7 +10,7 @@ import pytest
 import clapboard
 from clapboard.dubbing import run
 from clapboard.dubbing.makers import CueMaker, SampleMaker, SampleRnnGenerator, vocoder_of
-from clapboard.dubbing.recordings import bank_of_folder, cut, material_of
+from clapboard.dubbing.recordings import bank_of_folder, cut, gather, material_of
 from clapboard.dubbing.track import Pieces, Take
 from clapboard.errors import MediaError, ModelError, NoVideoError, UsageError
 from clapboard.media.probe import probe
@@ -490,17 +490,27 @@ def test_a_folder_of_recordings_becomes_a_bank(tmp_path: Path) -> None:
         _write_sound(tmp_path / name, samples)
     (tmp_path / "Metal" / "notes.txt").write_text("no sound")
     write_clip(tmp_path / "silent.mp4", appearing(10, ()), 25)
-    found = bank_of_folder(tmp_path)
+    said = gather(tmp_path)
+    found = said.bank
+    assert (said.blows, said.files, said.silent) == (6, 5, 2)
+    assert said.words() == (
+        "the bank has 6 blows of 3 files, 2 of them of no known material; "
+        "passed over, without a sound that clearly begins: 2 files"
+    )
     assert [MATERIALS[m] for m in found.materials] == ["metal"] * 4 + ["none"] * 2
     assert found.bodies[:4].tolist() == [found.bodies[0]] * 4
     assert material_of(tmp_path / "Wood" / "a.wav", tmp_path) == "wood"
     assert material_of(tmp_path / "x.wav", tmp_path) == "none"
     clip = _rendered()
     write_clip(tmp_path / "seen.mp4", clip.images, 25)
-    clapboard.foley(tmp_path / "seen.mp4", tmp_path / "out.mkv", model=Told(clip), bank=tmp_path / "Metal")
+    report = clapboard.foley(tmp_path / "seen.mp4", tmp_path / "out.mkv", model=Told(clip), bank=tmp_path / "Metal")
+    assert report.hints[0].startswith("the bank has 4 blows of 1 file; passed over")
     event = clip.events[0]
     assert _begins_s(tmp_path / "out.mkv", event.time_s) == pytest.approx(event.time_s, abs=WITHIN_S)
     (tmp_path / "empty").mkdir()
+    with pytest.raises(MediaError, match="no file in it has a sound"):
+        bank_of_folder(tmp_path / "empty")
+    _write_sound(tmp_path / "empty" / "still.mka", np.zeros(HZ, np.float32))
     with pytest.raises(MediaError, match="begins to sound"):
         bank_of_folder(tmp_path / "empty")
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from clapboard.errors import MediaError, UsageError
 from clapboard.media.probe import probe
 from clapboard.media.read import read_audio
+from clapboard.report.plain import counted
 from clapboard.sound.kinds import KINDS
 from clapboard.sound.onsets import events_s
 from clapboard.sound.rows import Rows
 from clapboard.synthesis.bank import LONGEST_S, Bank, Sound, bank_of
-from clapboard.synthesis.cues import BLOWS, NONE
+from clapboard.synthesis.cues import BLOWS, MATERIALS, NONE
 from clapboard.timebase import SAMPLE_RATE_HZ
 from clapboard.values import F32, Audio, Hook
 
@@ -33,7 +35,32 @@ RISE_S = 0.0005
 """Blows begin within this time before their first sample, s."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """A bank, and what it was made of: ``blows`` out of ``files``, and how many files gave none (``silent``)."""
+
+    bank: Bank
+    blows: int
+    files: int
+    silent: int
+
+    def words(self) -> str:
+        """What the user should know of it, in one line."""
+        over = (
+            f"; passed over, without a sound that clearly begins: {counted(self.silent, 'file')}" if self.silent else ""
+        )
+        unknown = int((self.bank.materials == MATERIALS.index(NONE)).sum())
+        of_what = f", {unknown} of them of no known material" if unknown else ""
+        heard = counted(self.files - self.silent, "file")
+        return f"the bank has {counted(self.blows, 'blow')} of {heard}{of_what}{over}"
+
+
 def bank_of_folder(folder: str | Path, *, hook: Hook | None = None) -> Bank:
+    """The bank of `gather` alone."""
+    return gather(folder, hook=hook).bank
+
+
+def gather(folder: str | Path, *, hook: Hook | None = None) -> Gathered:
     """Cut the recordings in a folder and all folders below it into a bank of blows.
 
     The name of a folder says what is struck where it is one of `clapboard.synthesis.cues.BLOWS`; elsewhere nobody
@@ -53,26 +80,39 @@ def bank_of_folder(folder: str | Path, *, hook: Hook | None = None) -> Bank:
     if not folder.is_dir():
         raise UsageError(f"{folder}: is no folder of recordings; give one that is")
     paths = sorted(Path(top) / name for top, _, names in os.walk(folder) for name in names if not name.startswith("."))
+    paths = [path for path in paths if path.is_file()]  # a pipe would be waited for
     sounds: list[Sound] = []
+    silent = 0
     rooms: dict[Path, int] = {}
     for number, path in enumerate(paths):
         cuts = list(_cuts(path))
         # Files with one blow each are takes of one thing, as libraries of samples have them.
         body = number if len(cuts) > 1 else len(paths) + rooms.setdefault(path.parent, len(rooms))
+        silent += not cuts
         sounds += [Sound(samples, material_of(path, folder), body) for samples in cuts]
         if hook:
             hook("bank", number + 1, len(paths))
+    if not sounds and not any(_has_sound(path) for path in paths):
+        raise MediaError(f"{folder}: no file in it has a sound that can be read; give a folder of recordings")
     if not sounds:
         raise MediaError(f"{folder}: no recording in it begins to sound clearly; blows in files of their own are best")
     if len(sounds) > MOST_BLOWS:
         sounds = [sounds[place] for place in np.linspace(0, len(sounds) - 1, MOST_BLOWS).astype(int).tolist()]
-    return bank_of(sounds)
+    return Gathered(bank_of(sounds), len(sounds), len(paths), silent)
 
 
 def material_of(path: Path, folder: Path) -> str:
     """What the names of the folders of a file say that is struck, the nearest first; ``none`` where they do not."""
     names = [folder.resolve().name, *path.relative_to(folder).parent.parts]
     return next((name.lower() for name in reversed(names) if name.lower() in BLOWS), NONE)
+
+
+def _has_sound(path: Path) -> bool:
+    """Whether a file is one with a sound."""
+    try:
+        return probe(path).audio is not None
+    except MediaError:
+        return False
 
 
 def _cuts(path: Path) -> Iterator[F32]:
@@ -102,7 +142,7 @@ def cut(samples: F32) -> Iterator[F32]:
     rows = Rows(KINDS["log-mel-40"])
     rows.push(Audio(padded, hz, 0.0))
     starts = [_first_sample(padded, round(time_s * hz)) for time_s in events_s(rows.features())]
-    ends = [start - round(CLEAR_S * hz) for start in starts[1:]] + [lead + len(samples)]
+    ends = [start - round(CLEAR_S * hz) for start in starts[1:]] + [lead + len(samples)] * bool(starts)
     rise = round(RISE_S * hz)
     for start, end in zip(starts, ends, strict=True):
         blow = padded[start - rise : min(end, start + round(LONGEST_S * hz))].copy()

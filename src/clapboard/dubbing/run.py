@@ -12,7 +12,7 @@ from clapboard.anysound import Sight
 from clapboard.anysound import opened as opened_ears
 from clapboard.dubbing.makers import Maker, maker_of
 from clapboard.dubbing.ranking import Ranking, rank
-from clapboard.dubbing.recordings import bank_of_folder
+from clapboard.dubbing.recordings import gather
 from clapboard.dubbing.track import times_s
 from clapboard.errors import MediaError, NoVideoError, UsageError
 from clapboard.files import require_writable
@@ -127,7 +127,8 @@ def foley(
     loaded = opened(VARIANTS[variant] if model is None else model, threads)
     _require_variant(loaded, variant, bank)
     ears = opened_ears(threads=threads)
-    maker = maker_of(loaded, lambda: _bank(bank, hook), vocoder=vocoder, candidates=candidates, seed=seed)
+    notes: list[str] = []
+    maker = maker_of(loaded, lambda: _bank(bank, notes, hook), vocoder=vocoder, candidates=candidates, seed=seed)
     seen = _watch(clip, loaded.spec.scene, Sight(ears), maker, hook=hook, threads=threads)
     takes = maker.takes()
     count = _samples_of(clip, seen)
@@ -150,7 +151,7 @@ def foley(
         chosen=ranking.chosen,
         judged=ranking.judged,
         in_sync_ms=ranking.offset_ms,
-        hints=_hints(ranking, ears.spec.name, bool(samples.any()), factor, left_out),
+        hints=(*notes, *_hints(ranking, ears.spec.name, bool(samples.any()), factor, left_out)),
         versions={"clapboard": __version__, "numpy": np.__version__, **loaded.versions, **clip.versions},
         seconds=count / SAMPLE_RATE_HZ,
     )
@@ -255,11 +256,15 @@ class _Clock:
         return round((start_s - LEAD_S - self.first_s) * SAMPLE_RATE_HZ)
 
 
-def _bank(bank: str | Path | Bank | None, hook: Hook | None) -> Bank:
-    """The bank that was asked for."""
+def _bank(bank: str | Path | Bank | None, notes: list[str], hook: Hook | None) -> Bank:
+    """The bank that was asked for; what there is to say of it is added to ``notes``."""
     if bank is None:
         return modal_bank()
-    return bank if isinstance(bank, Bank) else bank_of_folder(bank, hook=hook)
+    if isinstance(bank, Bank):
+        return bank
+    found = gather(bank, hook=hook)
+    notes.append(found.words())
+    return found.bank
 
 
 def _hints(
@@ -270,7 +275,11 @@ def _hints(
     if not sounds:
         found.append("nothing is seen to sound by this model: the track is silent")
     if not ranking.judged:
-        taken = "" if len(ranking.scores) == 1 else f"; the first of {len(ranking.scores)} candidates was taken"
+        taken = (
+            ""
+            if len(ranking.scores) == 1 or not sounds
+            else f"; the first of {len(ranking.scores)} candidates was taken"
+        )
         found.append(f"{judge} cannot tell whether sound and picture go together here: not judged{taken}")
     if factor < 10 ** (-QUIETER_DB / 20):
         found.append(f"the sound was made {-20 * np.log10(factor):.1f} dB quieter, so that nothing clips")
