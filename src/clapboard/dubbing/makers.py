@@ -84,7 +84,7 @@ class Maker(Protocol):
 
 
 def vocoder_of(spectrum: Callable[[F32], tuple[F32, F32]] | None, which: str, name: str) -> Vocoder:
-    """The vocoder that was asked for: one of `VOCODERS`; ``auto`` is the model's own where it has one.
+    """The vocoder that was asked for: one of `VOCODERS`; ``auto`` is the truer one, Griffin-Lim (docs/foley.md).
 
     Raises
     ------
@@ -94,7 +94,7 @@ def vocoder_of(spectrum: Callable[[F32], tuple[F32, F32]] | None, which: str, na
         raise UsageError(f"a vocoder is one of {', '.join(VOCODERS)}, not {which}")
     if which == "istft" and spectrum is None:
         raise UsageError(f"{name} has no vocoder of its own; take griffin-lim")
-    if spectrum is None or which == "griffin-lim":
+    if spectrum is None or which != "istft":
         return griffin_lim
     return NetworkVocoder(spectrum)
 
