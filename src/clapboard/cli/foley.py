@@ -67,8 +67,8 @@ def foley(
         typer.Option(
             "--vocoder",
             metavar="NAME",
-            help="What makes waves of textures: griffin-lim; istft, a network of the model, cheaper and less true; auto "
-            "takes the first of these.",
+            help="What makes waves of textures: griffin-lim; istft, a network of the model, cheaper and less true; "
+            "auto takes the first of these.",
         ),
     ] = "auto",
     candidates: Annotated[
