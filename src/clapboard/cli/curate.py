@@ -127,12 +127,13 @@ def serve(
     Exit code: 0 ended, 2 usage or the port is taken, 4 PROJECT cannot be read, 5 the extra is missing.
     """
     from clapboard.curation.asking import Desk
-    from clapboard.curation.pages import site
     from clapboard.curation.previews import Previews
     from clapboard.curation.project import Project
+
+    held = Project(project)  # a wrong one is told before what is not installed
+    from clapboard.curation.pages import site
     from clapboard.serving.web import run
 
-    held = Project(project)
     previews = Previews(held)
     previews.drop_closed()
     run(site(held, Desk(held), previews, only=voter_names or ()), host=host, port=port)
