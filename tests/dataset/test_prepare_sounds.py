@@ -169,7 +169,7 @@ BAD = {
     "per face": ("--kind sounds --per-face", "--per-face makes no sense with --kind sounds: no face is looked for", 2),
     "strict": ("--kind sounds --strict", "--per-face makes no sense", 2),
     "face px": ("--kind sounds --min-face-px 20 --min-speech 0.1", "--min-face-px and --min-speech make no sense", 2),
-    "view of a face": ("--kind sounds --view mouth-64", "no scene is called mouth-64; there is scene-64, scene-224, scene-256", 2),
+    "view of a face": ("--kind sounds --view mouth-64", "no scene is called mouth-64; there is scene-64, scene-224", 2),
     "scene of a face": ("--view scene-64", "no view is called scene-64", 2),
     "segments of faces": ("--segments x.csv", "--segments is a list of sounds; give --kind sounds", 2),
     "two lists": ("--kind sounds --segments x.csv --labels y.csv", "both say which files; give one of them", 2),
