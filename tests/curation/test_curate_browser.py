@@ -207,7 +207,13 @@ def test_nobody_votes_on_what_was_not_played(project: Project, server: Server) -
     """Where the browser wants a key first, it is asked for, and y means nothing before."""
     with browser("--no-sandbox", "--mute-audio", "--autoplay-policy=user-gesture-required") as opened:
         anna = Person(opened, server, "Anna", project)
-        anna.page.wait_for_selector("#status.error:text('press space')")
+        # not one long wait: it would begin on the page that the name leads away from, and hang there
+        told = anna.page.locator("#status.error:text('press space')")
+        for _ in range(WAIT_MS // 100):
+            if told.count():
+                break
+            anna.page.wait_for_timeout(100)
+        assert told.count() == 1
         assert anna.page.locator("#yes").is_disabled()
         anna.page.keyboard.press(" ")
         anna.asked()
